@@ -1,0 +1,134 @@
+"""Loss Rank Mining as tensor functions: rank the losses of an image's priors, keep the hard ones.
+
+Letters: N images, P priors of one image over all levels, A base priors per cell, K priors to keep.
+Every function takes the whole batch at once, returns new tensors and needs no host-device
+synchronisation, except :func:`thin_by_nms`, whose NMS operator has a result of unknown length.
+
+Source of the method: Yu et al., "Loss Rank Mining: A General Hard Example Mining Method for
+Real-time Detectors", IJCNN 2018, arXiv 1804.04606. Its abstract fixes the idea only; whatever it
+leaves open is an argument here and an option of :class:`mmdet_lrm.LRMLoss`.
+"""
+
+import torch
+from mmcv.ops import batched_nms
+from torch import Tensor
+
+
+def loss_rank(loss: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Rank of each prior in its row, 0 = hardest, ties by index, invalid priors last.
+
+    Args:
+        loss: (N, P) finite losses.
+        valid: (N, P) bool; False for priors that take no part. All take part by default.
+
+    Returns:
+        (N, P) int64, each row a permutation of 0..P-1.
+    """
+    if valid is not None:
+        loss = loss.masked_fill(~valid, -torch.inf)
+    order = loss.detach().argsort(dim=1, descending=True, stable=True)
+    return order.argsort(dim=1)
+
+
+def num_to_keep(
+    valid: Tensor,
+    num_hard: int | None = None,
+    hard_ratio: float | None = None,
+    strength: float = 1.0,
+) -> Tensor:
+    """Number of valid elements that each row keeps.
+
+    A count keeps ``min(num_hard, number of valid)``; a ratio keeps
+    ``ceil(hard_ratio * number of valid)``, so that a row with any valid element keeps at least one.
+    ``strength`` anneals between everything (0) and that number (1), linearly, rounded up.
+
+    Args:
+        valid: (N, P) bool.
+        num_hard: K as a count, or None.
+        hard_ratio: K as a share in (0, 1] of the valid elements, or None.
+        strength: in [0, 1].
+
+    Returns:
+        (N,) int64.
+    """
+    num_valid = valid.sum(dim=1)
+    if num_hard is not None:
+        target = num_valid.clamp(max=num_hard).double()
+    else:
+        target = hard_ratio * num_valid.double()
+    target = num_valid + strength * (target - num_valid)
+    # 0.1 * 30 is 3.0000000000000004 in binary: without the slack it would keep a fourth.
+    return (target - 1e-9 * num_valid).ceil().long()
+
+
+def hardest(loss: Tensor, valid: Tensor, num_hard: Tensor) -> Tensor:
+    """Mask of the valid elements with the largest losses of each row, ties by index.
+
+    The same as ``(loss_rank(loss, valid) < num_hard[:, None]) & valid`` for one sort of values
+    instead of two sorts of indices: the K-th largest loss is the threshold, and elements that equal
+    it are taken in the order of their index until K are kept.
+
+    Args:
+        loss: (N, P) finite losses.
+        valid: (N, P) bool; invalid elements are never kept and never count.
+        num_hard: (N,) int64, elements to keep in each row; more than the valid ones keeps all.
+
+    Returns:
+        (N, P) bool without gradient, exactly ``min(num_hard, number of valid)`` True in each row.
+    """
+    if loss.shape[1] == 0:
+        return valid.clone()
+    loss = loss.detach().masked_fill(~valid, -torch.inf)
+    num_hard = torch.minimum(num_hard, valid.sum(dim=1))[:, None]
+    ordered = loss.sort(dim=1, descending=True).values
+    threshold = ordered.gather(1, (num_hard - 1).clamp(min=0))
+    harder = loss > threshold
+    tied = (loss == threshold) & valid
+    num_tied = num_hard - harder.sum(dim=1, keepdim=True)
+    return (harder | (tied & (tied.cumsum(dim=1) <= num_tied))) & (num_hard > 0)
+
+
+def thin_by_nms(loss: Tensor, valid: Tensor, bboxes: Tensor, iou_thr: float) -> Tensor:
+    """Mask of the valid priors that survive NMS within their image with the loss as score.
+
+    Neighbouring priors see the same object or the same piece of background; OHEM (Shrivastava et
+    al., CVPR 2016, section 4.2) keeps of such a group the one with the largest loss, at IoU 0.7.
+
+    Args:
+        loss: (N, P) finite losses.
+        valid: (N, P) bool.
+        bboxes: (N, P, 4) decoded boxes of the priors, x1, y1, x2, y2 in input pixels.
+        iou_thr: a prior goes if its IoU with a harder one that stays is larger.
+
+    Returns:
+        (N, P) bool. Equal losses count in the order of their index.
+    """
+    image_inds, prior_inds = valid.nonzero(as_tuple=True)
+    boxes = bboxes.detach().float()[image_inds, prior_inds]
+    if len(boxes) == 0:
+        return valid.clone()
+    # The rank as score has no ties, so the result does not depend on the operator's own sort.
+    score = -loss_rank(loss, valid)[image_inds, prior_inds].float()
+    # batched_nms parts the images by an offset of the largest coordinate, which needs all >= 0.
+    _, kept = batched_nms(
+        boxes - boxes.min(), score, image_inds, dict(type='nms', iou_threshold=iou_thr)
+    )
+    survives = torch.zeros_like(valid)
+    survives[image_inds[kept], prior_inds[kept]] = True
+    return survives
+
+
+def per_cell(loss: Tensor, valid: Tensor, num_base_priors: int) -> tuple[Tensor, Tensor]:
+    """Sum the losses of the A base priors of each cell.
+
+    Args:
+        loss: (N, P) losses, the base priors of a cell side by side, as mmdet's generators order.
+        valid: (N, P) bool; invalid priors add nothing.
+        num_base_priors: A, which divides P.
+
+    Returns:
+        (N, P / A) losses and (N, P / A) bool, True where a cell has a valid prior.
+    """
+    cells = (len(loss), -1, num_base_priors)
+    cell_loss = loss.masked_fill(~valid, 0).reshape(cells).sum(dim=2)
+    return cell_loss, valid.reshape(cells).any(dim=2)

@@ -1,0 +1,41 @@
+from types import SimpleNamespace
+
+import pytest
+from mmdet.registry import HOOKS
+from torch import nn
+
+from mmdet_lrm import LRMLoss
+
+
+def run(hook, iteration, model):
+    runner = SimpleNamespace(model=model, iter=iteration, train_dataloader=range(10))
+    hook.before_train_iter(runner, batch_idx=0)
+    return [module.strength for module in model.modules() if isinstance(module, LRMLoss)]
+
+
+def build(**options):
+    return HOOKS.build(dict(type='LRMScheduleHook', **options))
+
+
+def test_mining_begins_at_its_epoch_and_anneals():
+    model = nn.ModuleList([LRMLoss()])
+    hook = build(begin=1, end=3)
+    strengths = [run(hook, iteration, model)[0] for iteration in (0, 10, 15, 20, 30, 99)]
+    assert strengths == [0, 0, 0.25, 0.5, 1, 1]
+
+
+def test_mining_begins_in_one_step_at_an_iteration():
+    model = nn.ModuleList([LRMLoss()])
+    hook = build(begin=7, by_epoch=False)
+    assert [run(hook, iteration, model)[0] for iteration in (6, 7)] == [0, 1]
+
+
+@pytest.mark.parametrize('options', [dict(begin=-1), dict(begin=5, end=4)])
+def test_an_order_that_makes_no_sense_is_refused(options):
+    with pytest.raises(ValueError, match=r'0 <= begin <= end, in epochs'):
+        build(**options)
+
+
+def test_a_model_without_mining_is_refused_before_training():
+    with pytest.raises(ValueError, match=r'the model has no LRMLoss'):
+        build().before_train(SimpleNamespace(model=nn.ModuleList()))

@@ -1,0 +1,161 @@
+import copy
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+
+from mmdet_lrm import LRMLoss
+
+CONF = torch.tensor([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
+CLS = torch.tensor([[0.0, 0.0, 9.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+VALID = torch.ones(2, 4, dtype=torch.bool)
+POSITIVE = torch.tensor([[False, False, True, True], [False, False, False, False]])
+
+
+def mask_of(positive=POSITIVE, bboxes=None, num_base_priors=1, valid=VALID, **options):
+    losses = dict(loss_conf=CONF, loss_cls=CLS)
+    mask = LRMLoss(**options).hard_mask(losses, valid, positive, bboxes, num_base_priors)
+    return mask.int().tolist()
+
+
+def test_all_terms_are_ranked_by_default():
+    assert mask_of(num_hard=1) == [[0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def test_one_term_can_be_ranked():
+    assert mask_of(num_hard=1, rank_by='loss_conf') == [[1, 0, 0, 0], [0, 0, 0, 1]]
+
+
+def test_a_quarter_is_kept_by_default():
+    assert mask_of() == mask_of(hard_ratio=0.25) == mask_of(num_hard=1)
+
+
+def test_cells_stay_or_go_with_all_their_base_priors():
+    assert mask_of(num_hard=1, element='cell', num_base_priors=2) == [[0, 0, 1, 1], [0, 0, 1, 1]]
+
+
+def test_a_batch_keeps_the_hardest_of_all_images():
+    assert mask_of(num_hard=1, scope='batch') == [[1, 0, 1, 0], [0, 0, 0, 0]]
+    assert mask_of(hard_ratio=0.25, scope='batch') == [[1, 0, 1, 0], [0, 0, 0, 0]]
+
+
+def test_positives_can_be_kept_in_addition():
+    assert mask_of(num_hard=1, keep_positives=True) == [[0, 0, 1, 1], [0, 0, 0, 1]]
+
+
+def test_thinning_comes_before_the_ranking():
+    same = torch.tensor([0.0, 0, 10, 10]).expand(2, 4, 4)
+    assert mask_of(num_hard=2, nms_iou_thr=0.7, bboxes=same) == [[0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def test_thinning_of_cells_keeps_no_prior_that_was_thinned():
+    same = torch.tensor([0.0, 0, 10, 10]).expand(2, 4, 4)
+    mask = mask_of(num_hard=2, element='cell', nms_iou_thr=0.7, bboxes=same, num_base_priors=2)
+    assert mask == [[0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def test_invalid_priors_are_never_kept_not_even_as_positives():
+    valid = torch.tensor([[True, True, False, True], [False] * 4])
+    mask = mask_of(num_hard=1, keep_positives=True, valid=valid)
+    assert mask == [[1, 0, 0, 1], [0, 0, 0, 0]]
+
+
+def test_without_strength_every_valid_prior_is_kept():
+    lrm = LRMLoss(num_hard=1, nms_iou_thr=0.5)
+    lrm.strength = 0.0
+    bboxes = torch.zeros(2, 4, 4)
+    assert torch.equal(lrm.hard_mask(dict(loss_conf=CONF), VALID, bboxes=bboxes), VALID)
+
+
+@pytest.mark.parametrize(('normalizer', 'divisor'), [('batch', 2), ('positives', 4), ('hard', 6)])
+def test_the_sum_of_the_kept_is_divided_by_the_normalizer(normalizer, divisor):
+    lrm = LRMLoss(num_hard=3, normalizer=normalizer)
+    positive = torch.tensor([[True, True, True, True], [False] * 4])
+    loss = lrm(dict(loss_conf=CONF), VALID, positive)['loss_conf']
+    assert loss.item() == pytest.approx((4 + 3 + 2 + 2 + 3 + 4) / divisor)
+
+
+def test_a_batch_without_positives_is_divided_by_one():
+    lrm = LRMLoss(hard_ratio=1.0, normalizer='positives')
+    loss = lrm(dict(loss_conf=CONF), VALID, torch.zeros_like(VALID))['loss_conf']
+    assert loss.item() == 20
+
+
+def test_gradient_reaches_the_kept_priors_only():
+    conf = CONF.clone().requires_grad_()
+    LRMLoss(num_hard=1)(dict(loss_conf=conf), VALID)['loss_conf'].backward()
+    assert conf.grad.tolist() == [[0.5, 0, 0, 0], [0, 0, 0, 0.5]]
+
+
+def test_a_loss_that_is_not_finite_is_named_with_its_image():
+    conf = CONF.clone()
+    conf[1, 2] = torch.nan
+    with pytest.raises(FloatingPointError, match='loss_conf of image 1 '):
+        LRMLoss()(dict(loss_cls=CLS, loss_conf=conf), VALID)
+
+
+def test_a_loss_that_is_not_finite_may_stand_at_an_invalid_prior():
+    conf = CONF.clone().requires_grad_()
+    valid = VALID.clone()
+    valid[1, 2] = False
+    broken = torch.where(valid, conf, torch.nan)
+    loss = LRMLoss(hard_ratio=1.0)(dict(loss_conf=broken), valid)['loss_conf']
+    assert loss.item() == pytest.approx((CONF.sum().item() - 3) / 2)
+
+
+@pytest.mark.cuda
+def test_on_cuda_the_next_call_reports_a_loss_that_is_not_finite():
+    lrm = LRMLoss()
+    conf = CONF.cuda()
+    conf[0, 0] = torch.inf
+    lrm(dict(loss_conf=conf), VALID.cuda())
+    with pytest.raises(FloatingPointError, match=r'image 0 .*previous training step'):
+        lrm(dict(loss_conf=CONF.cuda()), VALID.cuda())
+
+
+def test_bfloat16_losses_are_ranked():
+    losses = dict(loss_conf=CONF.bfloat16())
+    assert LRMLoss(num_hard=1).hard_mask(losses, VALID).int().tolist()[0] == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(num_hard=3, hard_ratio=0.5), 'lrm.num_hard is 3 and lrm.hard_ratio is 0.5'),
+        (dict(hard_ratio=0), r'lrm.hard_ratio is 0; it must lie in \(0, 1\]'),
+        (dict(hard_ratio=1.5), r'remove `lrm` from the config'),
+        (dict(num_hard=0), 'lrm.num_hard is 0; it must be an integer >= 1'),
+        (dict(num_hard=0.5), 'lrm.num_hard is 0.5'),
+        (dict(num_hard=True), 'lrm.num_hard is True'),
+        (dict(nms_iou_thr=1.0), r'lrm.nms_iou_thr is 1.0; it must lie in \(0, 1\)'),
+        (dict(element='anchor'), "lrm.element is 'anchor'; it must be one of prior, cell"),
+        (dict(scope='gpu'), "lrm.scope is 'gpu'; it must be one of image, batch"),
+        (dict(normalizer='mean'), "lrm.normalizer is 'mean'; it must be one of batch, positives"),
+    ],
+)
+def test_bad_options_fail_when_built(options, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(dict(type='LRMLoss', **options))
+
+
+@pytest.mark.parametrize('rank_by', ['loss_obj', ['loss_conf', 'loss_obj'], []])
+def test_unknown_terms_are_named_with_those_that_exist(rank_by):
+    with pytest.raises(ValueError, match=r"rank_by is .*the terms \('loss_conf',\)"):
+        LRMLoss(rank_by=rank_by).check_terms(('loss_conf',))
+
+
+@pytest.mark.parametrize(
+    ('options', 'missing'),
+    [
+        (dict(keep_positives=True), 'positive'),
+        (dict(normalizer='positives'), 'positive'),
+        (dict(nms_iou_thr=0.5), 'bboxes'),
+    ],
+)
+def test_what_an_option_needs_and_the_head_did_not_pass_is_named(options, missing):
+    with pytest.raises(ValueError, match=f'needs `{missing}`'):
+        LRMLoss(**options)(dict(loss_conf=CONF), VALID)
+
+
+def test_it_can_be_copied_as_an_average_of_weights_does():
+    assert repr(copy.deepcopy(LRMLoss(num_hard=7))) == repr(LRMLoss(num_hard=7))

@@ -1,0 +1,111 @@
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmdet_lrm.mining import hardest, loss_rank, num_to_keep, per_cell, thin_by_nms
+
+
+def rows(mask):
+    return mask.int().tolist()
+
+
+def everything(loss):
+    return torch.ones_like(loss, dtype=torch.bool)
+
+
+def test_rank_is_by_loss_then_by_index():
+    loss = torch.tensor([[3.0, 1.0, 3.0, 2.0], [0.0, 0.0, 0.0, 5.0]])
+    assert loss_rank(loss).tolist() == [[0, 3, 1, 2], [1, 2, 3, 0]]
+
+
+def test_rank_puts_invalid_priors_last():
+    valid = torch.tensor([[False, True, True]])
+    assert loss_rank(torch.tensor([[9.0, 1.0, 2.0]]), valid).tolist() == [[2, 1, 0]]
+
+
+def test_hardest_keeps_the_largest_losses_of_each_image_and_breaks_ties_by_index():
+    loss = torch.tensor([[3.0, 1.0, 3.0, 2.0], [0.0, 0.0, 0.0, 5.0]])
+    mask = hardest(loss, everything(loss), torch.tensor([2, 2]))
+    assert rows(mask) == [[1, 0, 1, 0], [1, 0, 0, 1]]
+
+
+def test_hardest_skips_invalid_priors_before_it_ranks():
+    loss = torch.tensor([[9.0, 1.0, 2.0, 3.0]])
+    valid = torch.tensor([[False, True, True, True]])
+    assert rows(hardest(loss, valid, torch.tensor([2]))) == [[0, 0, 1, 1]]
+
+
+def test_hardest_with_fewer_valid_priors_than_wanted_or_none():
+    loss = torch.tensor([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+    valid = torch.tensor([[True, False, True], [False, False, False], [True, True, True]])
+    mask = hardest(loss, valid, torch.tensor([9, 9, 0]))
+    assert rows(mask) == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_hardest_of_images_without_priors_is_empty():
+    loss = torch.zeros(2, 0)
+    assert hardest(loss, everything(loss), torch.tensor([3, 3])).shape == (2, 0)
+
+
+def test_hardest_carries_no_gradient():
+    loss = torch.rand(1, 4, requires_grad=True)
+    assert not hardest(loss, everything(loss), torch.tensor([2])).requires_grad
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 12))
+def test_hardest_equals_the_ranks_below_k(seed, num_imgs, num_priors):
+    generator = torch.Generator().manual_seed(seed)
+    # Few distinct values make many ties.
+    loss = torch.randint(0, 4, (num_imgs, num_priors), generator=generator).float()
+    valid = torch.rand(num_imgs, num_priors, generator=generator) < 0.7
+    num_hard = torch.randint(0, num_priors + 2, (num_imgs,), generator=generator)
+    expected = (loss_rank(loss, valid) < num_hard[:, None]) & valid
+    assert torch.equal(hardest(loss, valid, num_hard), expected)
+
+
+def test_a_ratio_counts_the_valid_priors_and_rounds_up():
+    valid = torch.tensor([[True] * 30, [True] * 5 + [False] * 25, [False] * 30])
+    assert num_to_keep(valid, hard_ratio=0.1).tolist() == [3, 1, 0]
+    assert num_to_keep(valid, hard_ratio=1.0).tolist() == [30, 5, 0]
+
+
+def test_a_count_is_limited_by_the_valid_priors():
+    valid = torch.tensor([[True] * 30, [True] * 5 + [False] * 25])
+    assert num_to_keep(valid, num_hard=10).tolist() == [10, 5]
+
+
+def test_strength_goes_from_all_to_k_linearly():
+    valid = torch.ones(1, 100, dtype=torch.bool)
+    kept = [num_to_keep(valid, num_hard=20, strength=s).item() for s in (0.0, 0.5, 1.0)]
+    assert kept == [100, 60, 20]
+
+
+def test_thinning_drops_what_overlaps_a_harder_prior_of_the_same_image_only():
+    left, left_too, right = [0.0, 0, 10, 10], [0.0, 1, 10, 11], [50.0, 0, 60, 10]
+    bboxes = torch.tensor([[left, left_too, right], [left, right, left_too]])
+    loss = torch.tensor([[1.0, 2.0, 0.5], [1.0, 1.0, 1.0]])
+    assert rows(thin_by_nms(loss, everything(loss), bboxes, iou_thr=0.7)) == [[0, 1, 1], [1, 1, 0]]
+    assert rows(thin_by_nms(loss, everything(loss), bboxes, iou_thr=0.9)) == [[1, 1, 1], [1, 1, 1]]
+
+
+def test_thinning_keeps_images_apart_with_boxes_left_of_the_origin():
+    bboxes = torch.tensor([[[-90.0, -90, 10, 10]], [[-90.0, -90, 10, 10]]])
+    loss = torch.tensor([[1.0], [2.0]])
+    assert rows(thin_by_nms(loss, everything(loss), bboxes, iou_thr=0.5)) == [[1], [1]]
+
+
+def test_an_invalid_prior_does_not_suppress():
+    bboxes = torch.tensor([[[0.0, 0, 10, 10], [0.0, 0, 10, 10]]])
+    valid = torch.tensor([[False, True]])
+    assert rows(thin_by_nms(torch.tensor([[9.0, 1.0]]), valid, bboxes, iou_thr=0.5)) == [[0, 1]]
+    none = torch.zeros_like(valid)
+    assert rows(thin_by_nms(torch.tensor([[9.0, 1.0]]), none, bboxes, iou_thr=0.5)) == [[0, 0]]
+
+
+def test_a_cell_has_the_loss_of_its_valid_base_priors():
+    loss = torch.tensor([[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]])
+    valid = torch.tensor([[True, True, True, False, False, False]])
+    cell_loss, cell_valid = per_cell(loss, valid, num_base_priors=2)
+    assert cell_loss.tolist() == [[3.0, 4.0, 0.0]]
+    assert cell_valid.tolist() == [[True, True, False]]
