@@ -1,0 +1,4 @@
+from .dataset import KittiDataset
+from .metric import KittiMetric
+
+__all__ = ['KittiDataset', 'KittiMetric']

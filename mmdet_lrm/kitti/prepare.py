@@ -1,0 +1,282 @@
+"""Lay out KITTI's 2D object data as :class:`~.dataset.KittiDataset` reads it.
+
+``OUT/training/image_2``, ``OUT/training/label_2``, ``OUT/ImageSets/train.txt`` and ``val.txt``, and
+``OUT/testing/image_2`` where the source has it.
+"""
+
+import os
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from terminaltables import AsciiTable
+from tqdm import tqdm
+
+from .evaluation import DIFFICULTIES, KITTI_CLASSES, valid_truths
+from .labels import IMAGE_SUFFIXES, KittiDataError, KittiFrames, read_frames, read_split
+
+_SPLITS = ('train', 'val')
+_BLOCK = 1 << 20  # bytes read at once
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A file of the source."""
+
+    target: str  # relative to the output folder
+    size: int  # bytes
+    crc: Callable[[], int]
+    open: Callable[[], BinaryIO]
+    path: Path | None  # None inside a zip file
+
+
+def prepare(
+    images: str | PathLike,
+    labels: str | PathLike,
+    out: str | PathLike,
+    splits: dict[str, Sequence[str]] | Callable[[list[str]], dict[str, Sequence[str]]],
+    link: bool = False,
+    overwrite: bool = False,
+    allow_missing: bool = False,
+) -> str:
+    """Extract, copy or link images and labels, write the split lists, check everything.
+
+    A file that is there already with the same size and checksum is left alone, so an interrupted
+    run goes on where it stopped; files appear under their name only when they are complete.
+
+    Args:
+        images: ``data_object_image_2.zip``, or a folder: the unpacked zip, or its ``image_2``.
+        labels: ``data_object_label_2.zip``, or a folder likewise.
+        out: Folder to fill.
+        splits: Frame ids of ``train`` and ``val``, or a function that makes them of all labelled
+            frame ids, such as that of :func:`random_splits`.
+        link: Symbolic links in place of copies; for folders only.
+        overwrite: Replace files that differ from the source; else they are an error.
+        allow_missing: Leave frames without image or label out of the lists; else they are an
+            error.
+
+    Returns:
+        The report: images, and boxes per class and difficulty, of each split.
+
+    Raises:
+        FileNotFoundError: a source is missing or has no such files.
+        FileExistsError: lists files of ``out`` that differ from the source.
+        KittiDataError: lists everything that is wrong in the prepared data.
+    """
+    out = Path(out)
+    items = [
+        *_source_items(Path(images), 'image_2', IMAGE_SUFFIXES, link),
+        *_source_items(Path(labels), 'label_2', ('.txt',), link),
+    ]
+    place_files(items, out, link=link, overwrite=overwrite)
+    img_dir, label_dir = out / 'training/image_2', out / 'training/label_2'
+    with_label = {path.stem for path in label_dir.glob('*.txt')}
+    with_image = {path.stem for path in img_dir.iterdir() if path.suffix in IMAGE_SUFFIXES}
+    present = sorted(with_label & with_image)
+    if callable(splits):
+        splits = splits(present)
+    if allow_missing:
+        keep = set(present)
+        splits = {name: [i for i in ids if i in keep] for name, ids in splits.items()}
+    _write_splits(splits, out / 'ImageSets', overwrite)
+    frames, problems = {}, []
+    for name in splits:
+        try:
+            frames[name] = read_frames(out / f'ImageSets/{name}.txt', img_dir, label_dir)
+        except KittiDataError as error:
+            problems += error.problems
+    if problems:
+        raise KittiDataError(problems)
+    return report(frames)
+
+
+def usual_splits(split_dir: str | PathLike) -> dict[str, list[str]]:
+    """The lists ``train.txt`` and ``val.txt`` of a folder, such as the usual 3,712 and 3,769.
+
+    Raises:
+        FileNotFoundError: one of the lists is missing.
+        KittiDataError: a list is empty or malformed, or a frame is in both.
+    """
+    paths = {name: Path(split_dir) / f'{name}.txt' for name in _SPLITS}
+    missing = [str(path) for path in paths.values() if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f'missing: {", ".join(missing)}; give the folder with train.txt and val.txt, one frame '
+            'id a line'
+        )
+    splits = {name: list(read_split(path)) for name, path in paths.items()}
+    shared = sorted(set(splits['train']) & set(splits['val']))
+    if shared:
+        raise KittiDataError(
+            [f'{paths["val"]}: frame {frame_id} is also in train.txt' for frame_id in shared],
+        )
+    return splits
+
+
+def random_splits(frame_ids: Sequence[str], val_fraction: float, seed: int) -> dict[str, list[str]]:
+    """Random lists, each in ascending order, the same for the same seed and frames.
+
+    Neighbouring frames may be of one drive, so train and val are less apart than in the usual
+    split, and results on them higher.
+
+    Args:
+        frame_ids: All frames, two at least.
+        val_fraction: Share of the frames in val, in (0, 1); each list gets one frame at least.
+        seed: Not negative.
+    """
+    if not 0 < val_fraction < 1:
+        raise ValueError(f'val_fraction is {val_fraction}; it must lie between 0 and 1')
+    if len(frame_ids) < 2:
+        raise ValueError(f'{len(frame_ids)} frames with image and label; two lists need 2 at least')
+    shuffled = np.random.default_rng(seed).permutation(sorted(frame_ids)).tolist()
+    num_val = min(max(round(len(shuffled) * val_fraction), 1), len(shuffled) - 1)
+    return {'train': sorted(shuffled[num_val:]), 'val': sorted(shuffled[:num_val])}
+
+
+def report(splits: dict[str, KittiFrames]) -> str:
+    """Tables of the number of images and of boxes that count per class and difficulty."""
+    lines = []
+    for name, frames in splits.items():
+        objects = frames.objects
+        counts = [
+            [valid_truths(objects, kind, limits).sum() for limits in DIFFICULTIES.values()]
+            for kind in KITTI_CLASSES
+        ]
+        totals = [(objects.types == kind).sum() for kind in KITTI_CLASSES]
+        rows = [['boxes', *DIFFICULTIES, 'all']]
+        rows += [
+            [kind, *row, total]
+            for kind, row, total in zip(KITTI_CLASSES, counts, totals, strict=True)
+        ]
+        lines += [f'{name}: {len(frames.frame_ids)} images', AsciiTable(rows).table]
+        if frames.num_clipped:
+            lines.append(f'{frames.num_clipped} boxes leave their image by rounding: clipped')
+    return '\n'.join(lines)
+
+
+def place_files(items: Iterable[_Item], out: Path, link: bool, overwrite: bool) -> None:
+    """Put every item under ``out`` unless it is there already."""
+    items = list(items)
+    different = []
+    for item in tqdm(items, desc=str(out), unit='file', disable=None):
+        target = out / item.target
+        if os.path.lexists(target):
+            if _is_same(item, target, link):
+                continue
+            if not overwrite:
+                different.append(str(target))
+                continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _place(item, target, link)
+    if different:
+        listed = '\n  '.join(different[:20]) + ('\n  ...' if len(different) > 20 else '')
+        raise FileExistsError(
+            f'{len(different)} files are there already and differ from the source; they were left '
+            f'as they are. Use --overwrite to replace them, or another folder:\n  {listed}'
+        )
+
+
+def _place(item: _Item, target: Path, link: bool) -> None:
+    # Under another name first: an interrupted run must not leave half a file that looks whole.
+    partial = target.with_name(f'.{target.name}.partial')
+    partial.unlink(missing_ok=True)
+    if link:
+        partial.symlink_to(item.path.resolve())
+    else:
+        with item.open() as source, open(partial, 'wb') as file:
+            shutil.copyfileobj(source, file, _BLOCK)
+    partial.replace(target)
+
+
+def _is_same(item: _Item, target: Path, link: bool) -> bool:
+    if link:
+        return target.is_symlink() and target.resolve() == item.path.resolve()
+    if target.is_symlink() or not target.is_file() or target.stat().st_size != item.size:
+        return False
+    return _file_crc(target) == item.crc()
+
+
+def _file_crc(path: Path) -> int:
+    crc = 0
+    with open(path, 'rb') as file:
+        while block := file.read(_BLOCK):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def _source_items(source: Path, folder: str, suffixes: tuple[str, ...], link: bool) -> list[_Item]:
+    """The files ``{training,testing}/{folder}/*`` of a zip file or folder."""
+    if source.is_dir():
+        items = _folder_items(source, folder, suffixes)
+    elif source.is_file():
+        if link:
+            raise ValueError(f'{source} is a file; only the files of a folder can be linked')
+        if not zipfile.is_zipfile(source):
+            raise ValueError(
+                f'{source} is not a zip file, or only a part of one; download it again'
+            )
+        items = _zip_items(source, folder, suffixes)
+    else:
+        raise FileNotFoundError(f'{source} is missing; give data_object_{folder}.zip or a folder')
+    if not any(item.target.startswith('training/') for item in items):
+        raise FileNotFoundError(
+            f'{source} has no training/{folder}/*{"|".join(suffixes)}; give '
+            f'data_object_{folder}.zip, the folder it unpacks to, or its {folder} folder'
+        )
+    return items
+
+
+def _zip_items(source: Path, folder: str, suffixes: tuple[str, ...]) -> list[_Item]:
+    wanted = re.compile(rf'(training|testing)/{folder}/[^/]+({"|".join(map(re.escape, suffixes))})')
+    archive = zipfile.ZipFile(source)
+    return [
+        _Item(
+            target=info.filename,
+            size=info.file_size,
+            crc=lambda info=info: info.CRC,
+            open=lambda info=info: archive.open(info),
+            path=None,
+        )
+        for info in archive.infolist()
+        if wanted.fullmatch(info.filename)
+    ]
+
+
+def _folder_items(source: Path, folder: str, suffixes: tuple[str, ...]) -> list[_Item]:
+    parts = [(source / part / folder, part) for part in ('training', 'testing')]
+    if not any(path.is_dir() for path, _ in parts):
+        parts = [(source, 'training')]
+    return [
+        _Item(
+            target=f'{part}/{folder}/{path.name}',
+            size=path.stat().st_size,
+            crc=lambda path=path: _file_crc(path),
+            open=lambda path=path: open(path, 'rb'),
+            path=path,
+        )
+        for directory, part in parts
+        if directory.is_dir()
+        for path in sorted(directory.iterdir())
+        if path.suffix in suffixes
+    ]
+
+
+def _write_splits(splits: dict[str, Sequence[str]], folder: Path, overwrite: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {folder / f'{name}.txt': '\n'.join(ids) + '\n' for name, ids in splits.items()}
+    for path, text in texts.items():
+        if path.exists() and path.read_text() != text and not overwrite:
+            raise FileExistsError(
+                f'{path} is there already with other frames; use --overwrite to replace it'
+            )
+    for path, text in texts.items():
+        partial = path.with_name(f'.{path.name}.partial')
+        partial.write_text(text)
+        partial.replace(path)

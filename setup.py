@@ -1,0 +1,80 @@
+"""Packaging of mmdet_lrm; everything that MIM looks for goes to `mmdet_lrm/.mim` in the wheel."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+MIM_FILES = ('configs', 'tools', 'model-index.yml')
+
+
+class BuildWithMim(build_py):
+    """Also puts configs, tools and the model index where MIM and a user of the wheel find them.
+
+    A wheel holds copies. An editable install holds links into the checkout, ignored by git, so that
+    an edited config is the one that runs.
+    """
+
+    def run(self) -> None:
+        super().run()
+        base = ROOT if self.editable_mode else Path(self.build_lib)
+        mim = base / 'mmdet_lrm' / '.mim'
+        # A build folder left from an earlier build may hold a config that was since removed.
+        shutil.rmtree(mim, ignore_errors=True)
+        mim.mkdir(parents=True)
+        for name in MIM_FILES:
+            source, target = ROOT / name, mim / name
+            if self.editable_mode:
+                target.symlink_to(os.path.relpath(source, mim))
+            elif source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
+            else:
+                shutil.copy2(source, target)
+
+
+version = re.search(r"__version__ = '(.+)'", (ROOT / 'mmdet_lrm/version.py').read_text())[1]
+tests = ['hypothesis', 'pytest']
+
+setup(
+    name='mmdet_lrm',
+    version=version,
+    description='Loss Rank Mining for the YOLO and SSD heads of MMDetection',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    python_requires='>=3.10',
+    packages=find_packages(include=['mmdet_lrm', 'mmdet_lrm.*']),
+    # Two distributions provide mmdet, mmcv and mmengine under one import name. Either extra brings
+    # them; neither may come by itself, or it would overwrite the other.
+    install_requires=['numpy', 'torch>=2.4'],
+    extras_require={
+        'onedl': [
+            'onedl-mmcv>=2.3.6',
+            'onedl-mmdetection>=3.5.1',
+            'onedl-mmengine>=0.10.12',
+            # imaug, a requirement of onedl-mmdetection, and mmcv bring one OpenCV each, and both
+            # unpack into cv2/: they must at least be of one release.
+            'opencv-python-headless',
+        ],
+        'upstream': ['mmdet==3.3.0', 'mmcv>=2.0.0rc4,<2.2', 'mmengine>=0.10.7', 'setuptools<81'],
+        'tests': tests,
+        'dev': [*tests, 'pre-commit', 'ruff'],
+    },
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Operating System :: POSIX',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+    cmdclass={'build_py': BuildWithMim},
+    zip_safe=False,
+)

@@ -1,0 +1,102 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from mmengine.config import Config
+
+import mmdet_lrm
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_package_and_the_citation_have_one_version():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert mmdet_lrm.__version__ == citation['version']
+    assert f'## {mmdet_lrm.__version__}' in (ROOT / 'CHANGELOG.md').read_text()
+
+
+def test_the_model_index_names_every_config_and_no_other():
+    imports = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    models = [
+        model for file in imports for model in yaml.safe_load((ROOT / file).read_text())['Models']
+    ]
+    assert sorted(model['Config'] for model in models) == sorted(
+        f'configs/{path.name}' for path in (ROOT / 'configs').glob('*.py')
+    )
+    assert all(model['Name'] == Path(model['Config']).stem for model in models)
+
+
+def test_every_model_is_in_a_collection_of_the_metafile():
+    metafile = yaml.safe_load((ROOT / 'configs/metafile.yml').read_text())
+    names = {collection['Name'] for collection in metafile['Collections']}
+    assert {model['In Collection'] for model in metafile['Models']} == names
+
+
+def test_the_constraints_pin_exact_versions():
+    lines = (ROOT / 'constraints.txt').read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith('#')]
+    unpinned = [pin for pin in pins if not re.match(r'[a-z0-9-]+==[0-9][^*,]*$', pin)]
+    assert unpinned == []
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    """A folder with nothing but this package, installed from its wheel."""
+    source, wheels, target = (
+        tmp_path_factory.mktemp(name) for name in ('source', 'wheels', 'site')
+    )
+    # A copy, since a build leaves files beside setup.py.
+    for folder in ('configs', 'mmdet_lrm', 'tools'):
+        ignore = shutil.ignore_patterns('.mim', '__pycache__')
+        shutil.copytree(ROOT / folder, source / folder, ignore=ignore)
+    for name in ('LICENSE', 'MANIFEST.in', 'README.md', 'model-index.yml', 'pyproject.toml'):
+        shutil.copy(ROOT / name, source)
+    shutil.copy(ROOT / 'setup.py', source)
+    pip = [sys.executable, '-m', 'pip', '--disable-pip-version-check']
+    build = ['wheel', '-q', '--no-deps', '--no-build-isolation', '-w', wheels, source]
+    subprocess.run([*pip, *build], check=True)
+    (wheel,) = wheels.glob('mmdet_lrm-*.whl')
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.startswith('tests')]
+    install = ['install', '-q', '--no-deps', '--no-index', '--target', target, wheel]
+    subprocess.run([*pip, *install], check=True)
+    return target
+
+
+def files(folder):
+    """Text of every file below a folder that git would keep, by its path."""
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    }
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_configs_tools_and_model_index(site):
+    mim = site / 'mmdet_lrm' / '.mim'
+    assert files(mim / 'configs') == files(ROOT / 'configs')
+    assert files(mim / 'tools') == files(ROOT / 'tools')
+    assert (mim / 'model-index.yml').read_text() == (ROOT / 'model-index.yml').read_text()
+
+
+@pytest.mark.slow
+def test_a_wheel_trains_from_another_folder_as_far_as_its_data(site, tmp_path):
+    mim = site / 'mmdet_lrm' / '.mim'
+    program = [sys.executable, mim / 'tools/train.py', mim / 'configs/yolov2_lrm_kitti.py']
+    env = {**os.environ, 'PYTHONPATH': str(site), 'KITTI_ROOT': str(tmp_path / 'nowhere')}
+    ended = subprocess.run(program, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert f"needs '{tmp_path / 'nowhere'}', which does not exist" in ended.stderr
+    assert ended.returncode == 1
+
+
+@pytest.mark.slow
+def test_the_configs_of_a_wheel_equal_those_of_the_checkout(site):
+    for path in (ROOT / 'configs').glob('*.py'):
+        installed = Config.fromfile(site / 'mmdet_lrm/.mim/configs' / path.name)
+        assert installed.to_dict() == Config.fromfile(path).to_dict()

@@ -1,0 +1,115 @@
+"""What train.py and test.py share: a command line that is checked before any long work begins.
+
+What a user can get wrong ends the program with one message on stderr.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.logging import HistoryBuffer
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, such as train_cfg.max_epochs=12; a list '
+        'is key="[a,b]" or key=a,b, without white space',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed run; see dist_train.sh',
+    )
+    # torch.distributed.launch passes the rank in either spelling, torchrun in the environment.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config with the common arguments in it, and a work folder that can be written to."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    require_file('config', args.config)
+    try:
+        cfg = Config.fromfile(args.config)
+    except ImportError as error:
+        reason = error.__context__ or error  # MMEngine's own message lists the whole sys.path
+        raise SystemExit(
+            f'error: {args.config} needs a module that cannot be imported: {reason}. Install '
+            'mmdet_lrm in this environment: `make venv`, or `pip install -e .` in its folder'
+        ) from error
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    require_writable(cfg.work_dir)
+    return cfg
+
+
+def require_file(what: str, path: str) -> None:
+    if not Path(path).is_file():
+        raise SystemExit(f"error: the {what} '{path}' is not a file (from {Path.cwd()})")
+
+
+def require_writable(folder: str) -> None:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SystemExit(
+            f"error: the work folder '{folder}' cannot be written to ({error}); name another one "
+            'with --work-dir'
+        ) from error
+
+
+def require_data(cfg: Config, *loaders: str) -> None:
+    """Every local dataset of these loaders has its folder and its list of images."""
+    for loader in loaders:
+        for dataset in find_datasets(cfg.get(loader) or {}):
+            root, ann_file = dataset['data_root'] or '', dataset.get('ann_file') or ''
+            if '://' in root or '://' in ann_file:
+                continue
+            for path in (Path(root), Path(root, ann_file)):
+                if not path.exists():
+                    raise SystemExit(
+                        f"error: the {dataset.get('type')} of {loader} needs '{path}', which does "
+                        f'not exist (from {Path.cwd()}). Prepare the data there, or set data_root '
+                        'in the config to their folder (for KITTI the variable KITTI_ROOT does it)'
+                    )
+
+
+def find_datasets(node: object) -> Iterator[ConfigDict]:
+    """Datasets with a root, also those inside a wrapper such as RepeatDataset."""
+    if isinstance(node, dict):
+        if 'data_root' in node:
+            yield node
+        node = node.values()
+    if not isinstance(node, str) and hasattr(node, '__iter__'):
+        for child in node:
+            yield from find_datasets(child)
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let torch read what MMEngine keeps in a checkpoint beside the weights.
+
+    From 2.6 on torch.load admits nothing but tensors unless told, and mmengine 0.10.7 does not tell
+    it. The loss history of a run is made of these types; unlike `weights_only=False`, naming them
+    leaves torch's protection against a crafted checkpoint in place.
+    """
+    core = getattr(np, '_core', None) or np.core  # numpy 2 and 1
+    array = [core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype]
+    dtypes = [type(np.dtype(kind)) for kind in ('float64', 'int64', 'uint32')]
+    torch.serialization.add_safe_globals([HistoryBuffer, *array, *dtypes])

@@ -1,0 +1,397 @@
+"""Sets up the environment that `make` works in; standard library only.
+
+    python3 tools/setup_env.py --venv .venv --stack onedl
+
+Steps: (1) nothing, if nothing changed since the last time; (2) say all that is missing; (3) torch,
+for the CPU where there is no GPU; (4) mmcv from a folder of wheels, from the user's cache, or from
+source; (5) the rest, and this package, editable; (6) try it. Environment variables: MMCV_WHEELS,
+DEVICE, TORCH_INDEX_URL, MAX_JOBS.
+"""
+
+from __future__ import annotations  # so that an older Python reads this far and can say so
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STACKS = {
+    'onedl': ('onedl-mmcv', 'constraints.txt'),
+    'upstream': ('mmcv', 'constraints-upstream.txt'),
+}
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)  # torch's and the pinned numpy's wheels
+# Gigabytes, measured for the CPU and estimated for CUDA: the environment, downloads and the build.
+DISK_GB = {'cpu': 4, 'cuda': 14}
+MMCV_CORE_MINUTES = 28  # measured: mmcv 2.3.6, CPU operators, 2 cores
+TORCH_CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
+# An index that does not answer must not cost minutes: there is another one to ask.
+QUICK = ['--timeout', '15', '--retries', '0']
+REPORT_SECONDS = 20
+
+PROBE = """
+import json, torch
+cuda = torch.cuda.is_available()
+arch = '_sm%d%d' % torch.cuda.get_device_capability() if cuda else ''
+print(json.dumps([torch.__version__, 'cuda' + arch if cuda else 'cpu']))
+"""
+TRIAL = """
+import cv2, torch
+from mmcv.ops import nms
+boxes = torch.tensor([[0., 0., 10., 10.], [0., 0., 10., 9.]])
+for device in ['cpu'] + ['cuda'] * torch.cuda.is_available():
+    kept = nms(boxes.to(device), torch.tensor([.5, .9], device=device), 0.5)[1].tolist()
+    assert kept == [1], f'nms on {device} kept boxes {kept} instead of [1]'
+"""
+
+
+def say(message: str) -> None:
+    print(f'[setup] {message}', flush=True)
+
+
+def fail(message: str) -> None:
+    raise SystemExit(f'[setup] error: {message}')
+
+
+# (1) Nothing, if nothing changed
+
+
+def stamp_key(venv: Path, stack: str, device: str, root: Path = ROOT) -> str:
+    """Changes with whatever the environment depends on, and with a torch or mmcv put in by hand."""
+    inputs = ('constraints.txt', 'constraints-upstream.txt', 'setup.py', 'tools/setup_env.py')
+    digest = hashlib.sha256()
+    for name in inputs:
+        digest.update((root / name).read_bytes())
+    installed = sorted(
+        path.name
+        for pattern in ('torch-*', '*mmcv-*')
+        for path in venv.glob(f'lib/python*/site-packages/{pattern}.dist-info')
+    )
+    facts = [platform.python_version(), str(root), stack, device, *installed]
+    digest.update('\n'.join(facts).encode())
+    return digest.hexdigest()
+
+
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA GPU that its driver can use."""
+    if Path('/proc/driver/nvidia/version').exists():
+        return True
+    command = shutil.which('nvidia-smi')
+    if command is None:
+        return False
+    listed = subprocess.run([command, '-L'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return b'GPU ' in listed.stdout
+
+
+def choose_device(wanted: str | None) -> str:
+    if wanted in (None, ''):
+        return 'cuda' if has_gpu() else 'cpu'
+    if wanted not in DISK_GB:
+        fail(f"DEVICE is '{wanted}'; it must be 'cpu' or 'cuda', or unset to choose by the GPU")
+    return wanted
+
+
+# (2) What is missing
+
+
+def missing(folder: Path, device: str, building: bool) -> list[str]:
+    """All that the set-up needs and this machine lacks, each with the way to get it."""
+    lacks = []
+    version = sys.version_info[:2]
+    if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
+        lacks.append(
+            f'Python 3.{OLDEST_PYTHON[1]} to 3.{NEWEST_PYTHON[1]} (this is '
+            f'{platform.python_version()}): install one, then `make PYTHON=python3.11 ...`'
+        )
+    absent = [name for name in ('venv', 'ensurepip') if find_spec(name) is None]
+    if absent:
+        lacks.append(
+            f"Python's {' and '.join(absent)}: on Debian and Ubuntu `apt install python3-venv`"
+        )
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < DISK_GB[device]:
+        lacks.append(f'{DISK_GB[device]} GB on the disk of {folder} ({free:.1f} GB are free)')
+    return lacks + (missing_to_build(device) if building else [])
+
+
+def missing_to_build(device: str) -> list[str]:
+    lacks = []
+    if shutil.which(os.environ.get('CXX', 'c++')) is None:
+        lacks.append('a C++17 compiler: on Debian and Ubuntu `apt install g++`')
+    if not Path(sysconfig.get_paths()['include'], 'Python.h').exists():
+        lacks.append("Python's headers: on Debian and Ubuntu `apt install python3-dev`")
+    if device != 'cpu' and not (shutil.which('nvcc') or os.environ.get('CUDA_HOME')):
+        lacks.append(
+            "the CUDA toolkit (nvcc) of torch's CUDA version, to compile mmcv for the GPU: install "
+            'it and set CUDA_HOME, or set MMCV_WHEELS to a folder with such a wheel, or DEVICE=cpu'
+        )
+    return lacks
+
+
+# (3) torch
+
+
+def torch_attempts(version: str, device: str, index_url: str | None) -> list[tuple[str, list[str]]]:
+    """Where torch may come from, in this order: what to say, and pip's arguments.
+
+    On Linux the plain PyPI package holds CUDA and takes gigabytes, so for a CPU it comes last.
+    Without dependencies: those come from PyPI with the rest, in step (5).
+    """
+    plain = (f'torch {version} from PyPI', [f'torch=={version}'])
+    if index_url:
+        return [(f'torch {version} from {index_url}', [*plain[1], '--index-url', index_url])]
+    if device == 'cuda' or platform.system() != 'Linux':
+        return [plain]
+    return [
+        (
+            f"torch {version}, CPU build, from pip's own folders",
+            [f'torch=={version}+cpu', '--no-index'],
+        ),
+        (
+            f'torch {version}, CPU build, from {TORCH_CPU_INDEX}',
+            [f'torch=={version}', '--index-url', TORCH_CPU_INDEX, *QUICK],
+        ),
+        (f'{plain[0]} (CUDA build, several GB)', plain[1]),
+    ]
+
+
+def install_torch(pip: list[str], attempts: list[tuple[str, list[str]]]) -> None:
+    """Try the sources in turn; a torch that is there already and fits stays."""
+    for number, (label, arguments) in enumerate(attempts, 1):
+        say(label)
+        last = number == len(attempts)
+        if run([*pip, 'install', '--no-deps', *arguments], quiet=not last) == 0:
+            return
+        say('not there' if not last else 'not there either')
+    fail(
+        f'torch could not be installed; tried: {"; ".join(label for label, _ in attempts)}. Check '
+        'the network, or set TORCH_INDEX_URL to a package index that has it'
+    )
+
+
+# (4) mmcv
+
+
+def find_wheel(folder: Path, name: str, version: str) -> Path | None:
+    """The wheel of this version that fits this Python and machine, or None."""
+    python = 'cp{}{}'.format(*sys.version_info[:2])
+    pattern = f'{name.replace("-", "_")}-{version}-{python}-{python}-*{platform.machine()}.whl'
+    return max(folder.glob(pattern), default=None)
+
+
+def cache_key(torch_version: str, compute: str) -> str:
+    """A compiled mmcv fits one Python, one torch and, on a GPU, one architecture."""
+    python = 'cp{}{}'.format(*sys.version_info[:2])
+    system = f'{platform.system()}-{platform.machine()}'.lower()
+    return f'{python}-torch{torch_version}-{compute}-{system}'
+
+
+def wheel_cache() -> Path:
+    home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(home, 'mmdet_lrm', 'wheels')
+
+
+def ready_wheels(folder: str | None, cache: list[Path], name: str, version: str) -> dict[str, Path]:
+    """Wheels that need no compiler, the best first, by where they come from."""
+    wheels = {}
+    if folder:
+        wheels['MMCV_WHEELS'] = find_wheel(Path(folder), name, version)
+        if wheels['MMCV_WHEELS'] is None:
+            say(
+                f"MMCV_WHEELS is '{folder}'; it holds no {name} {version} for CPython "
+                f'{platform.python_version()} on {platform.machine()}'
+            )
+    for place in cache:
+        wheels[str(place)] = find_wheel(place, name, version)
+    return {label: wheel for label, wheel in wheels.items() if wheel}
+
+
+def build_jobs(cores: int, memory_gb: float) -> int:
+    """Compilers at a time: one for each core, and 2 GB for each of them."""
+    return max(1, min(cores, int(memory_gb / 2)))
+
+
+def progress(done: int, total: int, elapsed: float, estimate: float) -> str:
+    """One line: files, minutes passed, minutes left; by the files' pace once ten are done."""
+    if done >= 10:
+        estimate = elapsed * total / done
+    left = max(estimate - elapsed, 0) / 60
+    share = f'{done} of {total} files compiled'
+    return f'mmcv: {share}, {elapsed / 60:.1f} min passed, about {left:.0f} min left'
+
+
+def count_sources(csrc: Path, compute: str) -> int:
+    patterns = ['*.cpp', 'cpu/*.cpp'] + (['cuda/*.cu', 'cuda/*.cpp'] if compute != 'cpu' else [])
+    return sum(1 for pattern in patterns for _ in csrc.glob(pattern))
+
+
+def build_mmcv(pip: list[str], name: str, version: str, cache: Path, compute: str) -> Path:
+    """Compile mmcv from PyPI's source for the installed torch; the wheel's place in the cache.
+
+    pip's own cache knows a wheel by name and version, not by torch's version, so it stays off.
+    The wheel is moved to its place when it is whole: an interrupted build leaves nothing there.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    memory_gb = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9
+    jobs = int(os.environ.get('MAX_JOBS') or build_jobs(cores, memory_gb))
+    estimate = MMCV_CORE_MINUTES * 60 / jobs
+    say(
+        f'compiling {name} {version} with {jobs} jobs, about {estimate / 60:.0f} min'
+        + (' for its CPU part, and longer for CUDA' if compute != 'cpu' else '')
+    )
+    cache.mkdir(parents=True, exist_ok=True)
+    log, start = cache / 'build.log', time.monotonic()
+    options = ['--no-deps', '--no-binary', ':all:', '--no-build-isolation', '--no-cache-dir', '-vv']
+    with tempfile.TemporaryDirectory(dir=cache, prefix='build-') as scratch, log.open('wb') as file:
+        # Debug information would make 32 MB of the wheel's 1.5 MB, and the build longer.
+        env = {**os.environ, 'CFLAGS': '-g0', 'CXXFLAGS': '-g0', 'MMCV_WITH_OPS': '1'}
+        env.update(MAX_JOBS=str(jobs), FORCE_CUDA=str(int(compute != 'cpu')), TMPDIR=scratch)
+        process = subprocess.Popen(
+            [*pip, 'wheel', *options, '-w', scratch, f'{name}=={version}'],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=env,
+        )
+        try:
+            while process.poll() is None:
+                try:
+                    process.wait(REPORT_SECONDS)
+                except subprocess.TimeoutExpired:
+                    done = sum(1 for _ in Path(scratch).rglob('*.o'))
+                    csrc = next(Path(scratch).rglob('csrc/pytorch'), Path(scratch))
+                    total = count_sources(csrc, compute)
+                    say(progress(done, total, time.monotonic() - start, estimate))
+        finally:
+            process.terminate()
+        wheel = find_wheel(Path(scratch), name, version)
+        if process.returncode or wheel is None:
+            lines = log.read_text(errors='replace').splitlines()
+            errors = [line for line in lines if 'error' in line.lower()] or lines
+            fail('mmcv could not be built:\n' + '\n'.join(errors[-15:]) + f'\nAll of it: {log}')
+        os.replace(wheel, cache / wheel.name)
+    say(f'mmcv compiled in {(time.monotonic() - start) / 60:.1f} min; kept in {cache}')
+    return cache / wheel.name
+
+
+# (5), (6) The rest, and the whole
+
+
+def run(command: list[str], quiet: bool = False) -> int:
+    """Exit status of a command that gets no input; quiet hides its errors."""
+    sink = subprocess.DEVNULL if quiet else None
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stderr=sink).returncode
+
+
+def pinned(name: str, stack: str, root: Path = ROOT) -> str:
+    """The version that the stack's constraints name; the stack's own file wins."""
+    for file in (STACKS[stack][1], 'constraints.txt'):
+        found = re.search(rf'^{name}==([^\s;]+)', (root / file).read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    raise KeyError(f'{name} is pinned in no constraints file')
+
+
+def make_venv(venv: Path) -> None:
+    """A new environment, unless there is one of this Python already."""
+    python = venv / 'bin' / 'python'
+    same = f'import pip, sys; assert sys.version_info[:2] == {tuple(sys.version_info[:2])}'
+    if python.exists() and run([str(python), '-c', same], quiet=True) == 0:
+        return
+    # Making it anew empties the folder, which must be ours to empty.
+    if venv.exists() and any(venv.iterdir()) and not (venv / 'pyvenv.cfg').exists():
+        fail(f'{venv} holds other files and no Python environment; name another folder with VENV=')
+    say(f'a new environment in {venv}, with Python {platform.python_version()}')
+    if run([sys.executable, '-m', 'venv', '--clear', str(venv)]):
+        fail(f'python -m venv {venv} failed; its message stands above')
+
+
+def set_up(venv: Path, stack: str, device: str) -> None:
+    name, constraints = STACKS[stack]
+    version, torch_version = pinned(name, stack), pinned('torch', stack)
+    folder = os.environ.get('MMCV_WHEELS')
+    kept = sorted(wheel_cache().glob(f'*torch{torch_version}*'))
+    ready = ready_wheels(folder, kept, name, version)
+    lacks = missing(venv.parent, device, building=not ready)
+    if lacks:
+        fail('this machine lacks\n' + '\n'.join(f'  - {lack}' for lack in lacks))
+
+    make_venv(venv)
+    python = str(venv / 'bin' / 'python')
+    pip = [python, '-m', 'pip', '--no-input', '--disable-pip-version-check']
+
+    def install(*arguments: str) -> None:
+        if run([*pip, 'install', '-qq', *arguments]):
+            fail(f"`pip install {' '.join(arguments)}` failed; pip's message stands above")
+
+    pins = ['-c', str(ROOT / constraints)]
+    install_torch(pip, torch_attempts(torch_version, device, os.environ.get('TORCH_INDEX_URL')))
+    say("torch's requirements and the build tools")
+    install(*pins, f'torch=={torch_version}', 'setuptools', 'wheel', 'ninja', 'packaging', 'numpy')
+    probe = subprocess.run([python, '-W', 'ignore', '-c', PROBE], capture_output=True, text=True)
+    if probe.returncode:
+        fail(f'torch was installed and does not import:\n{probe.stderr}')
+    torch_version, compute = json.loads(probe.stdout)
+    if device == 'cuda' and compute == 'cpu':
+        say(f'torch {torch_version} cannot use the GPU (see `nvidia-smi`); mmcv is for the CPU')
+    cache = wheel_cache() / cache_key(torch_version, compute)
+
+    for wheel in mmcv_wheels(pip, folder, cache, name, version, compute):
+        install('--no-deps', '--force-reinstall', str(wheel))
+        say('MMDetection, the tools and mmdet_lrm')
+        install(*pins, '--no-build-isolation', '-e', f'{ROOT}[{stack},dev]')
+        # Both OpenCV packages unpack into cv2/, and the last one wins. The one with windows needs
+        # libGL, which a server lacks; nothing here opens a window of OpenCV's.
+        opencv = f'opencv-python-headless=={pinned("opencv-python-headless", stack)}'
+        install('--no-deps', '--force-reinstall', opencv)
+        if run([python, '-W', 'ignore', '-c', TRIAL]) == 0:
+            break
+        say(f'{wheel} does not work with torch {torch_version}')
+    else:
+        fail(f'the mmcv compiled here does not work either; see {cache / "build.log"}')
+    if run([python, '-W', 'ignore', '-c', 'import mmdet.apis, mmdet_lrm']):
+        fail('all is installed, and does not import; the message stands above')
+
+
+def mmcv_wheels(
+    pip: list[str], folder: str | None, cache: Path, name: str, version: str, compute: str
+) -> Iterator[Path]:
+    """Wheels of mmcv to try in turn; the last is compiled when the ready ones did not work."""
+    for label, wheel in ready_wheels(folder, [cache], name, version).items():
+        say(f'{wheel.name} from {label}')
+        yield wheel
+    lacks = missing_to_build(compute)
+    if lacks:
+        fail('to compile mmcv this machine lacks\n' + '\n'.join(f'  - {lack}' for lack in lacks))
+    yield build_mmcv(pip, name, version, cache, compute)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='folder to set up')
+    parser.add_argument('--stack', choices=STACKS, default='onedl', help='the MMDetection to use')
+    args = parser.parse_args()
+    venv, start = args.venv.absolute(), time.monotonic()
+    device = choose_device(os.environ.get('DEVICE'))
+    stamp = venv / 'mmdet_lrm.stamp'
+    if stamp.exists() and stamp.read_text() == stamp_key(venv, args.stack, device):
+        return
+    say(f'{venv}: MMDetection stack {args.stack}, {device}')
+    set_up(venv, args.stack, device)
+    stamp.write_text(stamp_key(venv, args.stack, device))
+    say(f'ready in {time.monotonic() - start:.0f} s')
+
+
+if __name__ == '__main__':
+    main()
