@@ -42,7 +42,9 @@ def load_config(args: argparse.Namespace) -> Config:
     try:
         cfg = Config.fromfile(args.config)
     except ImportError as error:
-        reason = error.__context__ or error  # MMEngine's own message lists the whole sys.path
+        reason = error
+        while reason.__context__:  # MMEngine's own message lists the whole sys.path
+            reason = reason.__context__
         raise SystemExit(
             f'error: {args.config} needs a module that cannot be imported: {reason}. Install '
             'mmdet_lrm in this environment: `make venv`, or `pip install -e .` in its folder'

@@ -294,6 +294,12 @@ def run(command: list[str], quiet: bool = False) -> int:
     return subprocess.run(command, stdin=subprocess.DEVNULL, stderr=sink).returncode
 
 
+def trial(python: str, code: str) -> str:
+    """What a piece of code says when it fails, and nothing when it runs."""
+    ended = subprocess.run([python, '-W', 'ignore', '-c', code], capture_output=True, text=True)
+    return ended.stderr if ended.returncode else ''
+
+
 def pinned(name: str, stack: str, root: Path = ROOT) -> str:
     """The version that the stack's constraints name; the stack's own file wins."""
     for file in (STACKS[stack][1], 'constraints.txt'):
@@ -355,13 +361,15 @@ def set_up(venv: Path, stack: str, device: str) -> None:
         # libGL, which a server lacks; nothing here opens a window of OpenCV's.
         opencv = f'opencv-python-headless=={pinned("opencv-python-headless", stack)}'
         install('--no-deps', '--force-reinstall', opencv)
-        if run([python, '-W', 'ignore', '-c', TRIAL]) == 0:
+        error = trial(python, TRIAL)
+        if not error:
             break
-        say(f'{wheel} does not work with torch {torch_version}')
+        say(f'{wheel} does not work with torch {torch_version}:\n{error}')
     else:
         fail(f'the mmcv compiled here does not work either; see {cache / "build.log"}')
-    if run([python, '-W', 'ignore', '-c', 'import mmdet.apis, mmdet_lrm']):
-        fail('all is installed, and does not import; the message stands above')
+    error = trial(python, 'import mmdet.apis, mmdet_lrm')
+    if error:
+        fail(f'all is installed, and does not import:\n{error}')
 
 
 def mmcv_wheels(

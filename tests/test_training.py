@@ -1,0 +1,97 @@
+"""Trainings of a few steps by MMEngine's Runner, from the shipped configs."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+NUM_IMAGES = 6
+LABEL = '{} 0.00 0 0.00 {:.2f} {:.2f} {:.2f} {:.2f} 1.5 1.6 3.9 1.0 1.5 20.0 0.00\n'
+
+
+@pytest.fixture
+def kitti_root(tmp_path, monkeypatch):
+    """Six noisy images with a bright car and a dark pedestrian each, in KITTI's layout."""
+    root = tmp_path / 'kitti'
+    for folder in ('training/image_2', 'training/label_2', 'ImageSets'):
+        (root / folder).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    frames = [f'{index:06d}' for index in range(NUM_IMAGES)]
+    for frame in frames:
+        image = rng.integers(90, 160, (120, 400, 3), dtype=np.uint8)
+        x, y = rng.integers(10, 200), rng.integers(10, 60)
+        car, person = (x, y, x + 80, y + 50), (x + 100, y, x + 120, y + 55)
+        cv2.rectangle(image, car[:2], car[2:], (250, 250, 250), -1)
+        cv2.rectangle(image, person[:2], person[2:], (5, 5, 5), -1)
+        cv2.imwrite(str(root / f'training/image_2/{frame}.png'), image)
+        labels = LABEL.format('Car', *car) + LABEL.format('Pedestrian', *person)
+        (root / f'training/label_2/{frame}.txt').write_text(labels)
+    for split in ('train', 'val'):
+        (root / f'ImageSets/{split}.txt').write_text('\n'.join(frames) + '\n')
+    monkeypatch.setenv('KITTI_ROOT', str(root))
+    return root
+
+
+def runner_of(name, work_dir, **options):
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    config.work_dir = str(work_dir)
+    config.merge_from_dict(
+        {
+            'train_dataloader.batch_size': 3,
+            'train_cfg.val_interval': 1,
+            'visualizer.vis_backends': [],
+            **{f'{split}_dataloader.num_workers': 0 for split in ('train', 'val')},
+            **{f'{split}_dataloader.persistent_workers': False for split in ('train', 'val')},
+            **options,
+        }
+    )
+    return Runner.from_cfg(config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['yolov2-tiny_kitti', 'yolov2-tiny_lrm_kitti'])
+def test_the_tiny_detector_trains_resumes_and_is_evaluated(name, kitti_root, tmp_path):
+    runner = runner_of(name, tmp_path / 'work', **{'train_cfg.max_epochs': 1})
+    runner.train()
+    assert runner.model.bbox_head.images_seen.item() == NUM_IMAGES
+    assert 'val/kitti/moderate_AP40' in runner.message_hub.log_scalars
+
+    resumed = runner_of(name, tmp_path / 'work', resume=True, **{'train_cfg.max_epochs': 2})
+    resumed.train()
+    assert resumed.iter == 4
+    assert resumed.model.bbox_head.images_seen.item() == 2 * NUM_IMAGES
+
+
+@pytest.mark.slow
+def test_baseline_and_lrm_start_from_the_same_weights_and_images(kitti_root, tmp_path):
+    states, batches = [], []
+    for name in ('yolov2-tiny_kitti', 'yolov2-tiny_lrm_kitti'):
+        runner = runner_of(name, tmp_path / name)
+        runner.model.init_weights()
+        states.append(runner.model.state_dict())
+        loader = runner.build_dataloader(runner.cfg.train_dataloader, seed=runner.seed)
+        batches.append(next(iter(loader))['inputs'])
+    for key, value in states[0].items():
+        assert torch.equal(value, states[1][key]), key
+    assert all(torch.equal(*pair) for pair in zip(*batches, strict=True))
+
+
+@pytest.mark.slow
+def test_darknet19_with_passthrough_trains_on_a_small_input(kitti_root, tmp_path):
+    runner = runner_of(
+        'yolov2_lrm_kitti',
+        tmp_path / 'work',
+        **{
+            'train_cfg.max_epochs': 1,
+            'train_dataloader.dataset.pipeline.2.scale': (128, 64),
+            'val_dataloader.dataset.pipeline.1.scale': (128, 64),
+        },
+    )
+    before = runner.model.neck.fuse.conv.weight.detach().clone()
+    runner.train()
+    assert not torch.equal(runner.model.neck.fuse.conv.weight, before)
