@@ -226,7 +226,7 @@ def test_the_upstream_stack_has_its_own_pins_and_shares_the_others():
 
 def test_an_interrupted_build_leaves_no_wheel(tmp_path, monkeypatch):
     class Interrupted:
-        returncode = None
+        pid = 12345
 
         def __init__(self, command, **kwargs):
             folder = Path(command[command.index('-w') + 1])
@@ -234,12 +234,16 @@ def test_an_interrupted_build_leaves_no_wheel(tmp_path, monkeypatch):
             (folder / name).write_text('half a wheel')
 
         def poll(self):
-            raise KeyboardInterrupt
+            return None
 
-        def terminate(self):
-            pass
+        def wait(self, seconds=None):
+            if seconds is not None:
+                raise KeyboardInterrupt
 
+    killed = []
     monkeypatch.setattr(setup_env.subprocess, 'Popen', Interrupted)
+    monkeypatch.setattr(setup_env.os, 'killpg', lambda group, signal: killed.append(group))
     with pytest.raises(KeyboardInterrupt):
         setup_env.build_mmcv(['pip'], 'mmcv', '2.1.0', tmp_path, 'cpu')
     assert [path.name for path in tmp_path.iterdir()] == ['build.log']
+    assert killed == [12345]

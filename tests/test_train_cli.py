@@ -1,5 +1,6 @@
 import importlib
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import HistoryBuffer
 
 ROOT = Path(__file__).parents[1]
 CONFIG = str(ROOT / 'configs/yolov2-tiny_lrm_kitti.py')
@@ -176,3 +179,21 @@ def test_training_stops_resumes_and_is_tested(tmp_path):
     out = tmp_path / 'predictions.pkl'
     program('test.py', CONFIG, work / 'epoch_2.pth', '--out', out, *settings, **kitti)
     assert out.stat().st_size > 0
+
+
+def test_a_runs_history_is_read_and_a_crafted_one_is_not(tools, tmp_path):
+    class Crafted:
+        def __reduce__(self):
+            return getattr, (HistoryBuffer, '__init__')
+
+    launch = tools('launch')
+    before = torch.serialization.get_safe_globals()
+    launch.allow_mmengine_checkpoints()
+    torch.save({'loss': HistoryBuffer([1.0, 2.0], [1, 1])}, tmp_path / 'run.pth')
+    torch.save({'loss': Crafted()}, tmp_path / 'crafted.pth')
+    history = torch.load(tmp_path / 'run.pth', weights_only=True)['loss']
+    assert history.mean() == 1.5
+    with pytest.raises((ValueError, pickle.UnpicklingError), match=r'HistoryBuffer.*__init__'):
+        torch.load(tmp_path / 'crafted.pth', weights_only=True)
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(before)

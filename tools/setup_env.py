@@ -17,6 +17,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -227,7 +228,7 @@ def progress(done: int, total: int, elapsed: float, estimate: float) -> str:
     if done >= 10:
         estimate = elapsed * total / done
     left = max(estimate - elapsed, 0) / 60
-    share = f'{done} of {total} files compiled'
+    share = f'{done} of {total} files compiled' if total else 'getting the source'
     return f'mmcv: {share}, {elapsed / 60:.1f} min passed, about {left:.0f} min left'
 
 
@@ -263,6 +264,7 @@ def build_mmcv(pip: list[str], name: str, version: str, cache: Path, compute: st
             stdout=file,
             stderr=subprocess.STDOUT,
             env=env,
+            start_new_session=True,
         )
         try:
             while process.poll() is None:
@@ -274,7 +276,9 @@ def build_mmcv(pip: list[str], name: str, version: str, cache: Path, compute: st
                     total = count_sources(csrc, compute)
                     say(progress(done, total, time.monotonic() - start, estimate))
         finally:
-            process.terminate()
+            if process.poll() is None:  # interrupted: its compilers end with it
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
         wheel = find_wheel(Path(scratch), name, version)
         if process.returncode or wheel is None:
             lines = log.read_text(errors='replace').splitlines()
@@ -396,7 +400,10 @@ def main() -> None:
     if stamp.exists() and stamp.read_text() == stamp_key(venv, args.stack, device):
         return
     say(f'{venv}: MMDetection stack {args.stack}, {device}')
-    set_up(venv, args.stack, device)
+    try:
+        set_up(venv, args.stack, device)
+    except KeyboardInterrupt:
+        fail('interrupted; what was finished is kept, so the next run goes on from there')
     stamp.write_text(stamp_key(venv, args.stack, device))
     say(f'ready in {time.monotonic() - start:.0f} s')
 
