@@ -34,7 +34,8 @@ def mined_priors(model: nn.Module, sample: dict) -> MinedPriors:
 
     Args:
         model: a detector whose ``bbox_head`` is a :class:`mmdet_lrm.YOLOV2Head` with ``lrm``.
-        sample: an item of a dataset whose pipeline loads annotations and does not move the image.
+        sample: an item of a dataset whose pipeline loads the annotations, then resizes, and does
+            not move the image.
 
     Raises:
         ValueError: the head has no ``lrm``.

@@ -204,8 +204,11 @@ def draw_picture(runs: dict[str, tuple[Path, Path]], path: Path) -> None:
     from mmdet_lrm import pictures
 
     models = {name: init_detector(*map(str, run), device='cpu') for name, run in runs.items()}
-    config = models['LRM'].cfg
-    dataset = DATASETS.build(config.val_dataloader.dataset)
+    dataset = models['LRM'].cfg.val_dataloader.dataset
+    # For evaluation annotations stay in the pixels of the file; mining needs them resized.
+    load, resize, annotations, pack = dataset.pipeline
+    dataset.pipeline = [load, annotations, resize, pack]
+    dataset = DATASETS.build(dataset)
     counts = [len(dataset.get_cat_ids(index)) for index in range(len(dataset))]
     index = counts.index(max(counts))
     info, sample = dataset.get_data_info(index), dataset[index]

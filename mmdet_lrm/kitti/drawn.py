@@ -142,7 +142,7 @@ def _place_things(rng: Rng, horizon: float) -> list[Thing]:
         tall *= rng.uniform(0.9, 1.1)
         across = narrow if rng.random() < 0.5 else rng.uniform(narrow, wide)
         nearest = 5 if kind in ('Pedestrian', 'Cyclist', None) else 7
-        depth = 1 / rng.uniform(1 / 45, 1 / nearest)
+        depth = 1 / rng.uniform(1 / 60, 1 / nearest)
         scale = FOCAL_LENGTH / depth
         x = IMAGE_SIZE[0] * rng.uniform(0.0, 1.0)
         bottom = horizon + scale * CAMERA_HEIGHT * rng.uniform(0.95, 1.05)
