@@ -5,7 +5,7 @@ from mmdet.registry import MODELS
 from mmdet.utils import reduce_mean
 from torch import Tensor, nn
 
-from .mining import hardest, num_to_keep, per_cell, thin_by_nms
+from .mining import hard_mask, num_to_keep, per_cell, thin_by_nms
 
 _REMEDY = 'For training without mining remove `lrm` from the config'
 
@@ -142,7 +142,7 @@ class LRMLoss(nn.Module):
         num_keep = num_to_keep(
             self._elements(valid, num_base_priors), num_hard, self.hard_ratio, self.strength
         )
-        mask = hardest(loss, ranked, num_keep).reshape(shape)
+        mask = hard_mask(loss, num_keep, ranked).reshape(shape)
         if self.element == 'cell':
             mask = mask.repeat_interleave(num_base_priors, dim=1) & rankable
         if self.strength == 0:

@@ -61,25 +61,28 @@ def num_to_keep(
     return (target - 1e-9 * num_valid).ceil().long()
 
 
-def hardest(loss: Tensor, valid: Tensor, num_hard: Tensor) -> Tensor:
+def hard_mask(loss: Tensor, num_hard: int | Tensor, valid: Tensor | None = None) -> Tensor:
     """Mask of the valid elements with the largest losses of each row, ties by index.
 
-    The same as ``(loss_rank(loss, valid) < num_hard[:, None]) & valid`` for one sort of values
-    instead of two sorts of indices: the K-th largest loss is the threshold, and elements that equal
-    it are taken in the order of their index until K are kept.
+    The same as ``(loss_rank(loss, valid) < num_hard) & valid`` for one sort of values instead of
+    two sorts of indices: the K-th largest loss is the threshold, and elements that equal it are
+    taken in the order of their index until K are kept.
 
     Args:
         loss: (N, P) finite losses.
-        valid: (N, P) bool; invalid elements are never kept and never count.
-        num_hard: (N,) int64, elements to keep in each row; more than the valid ones keeps all.
+        num_hard: elements to keep in each row, >= 0, one number or (N,) int64; more than the valid
+            ones keeps all.
+        valid: (N, P) bool; invalid elements are never kept and never count. All are by default.
 
     Returns:
         (N, P) bool without gradient, exactly ``min(num_hard, number of valid)`` True in each row.
     """
+    if valid is None:
+        valid = torch.ones_like(loss, dtype=torch.bool)
     if loss.shape[1] == 0:
         return valid.clone()
     loss = loss.detach().masked_fill(~valid, -torch.inf)
-    num_hard = torch.minimum(num_hard, valid.sum(dim=1))[:, None]
+    num_hard = valid.sum(dim=1).clamp(max=num_hard)[:, None]
     ordered = loss.sort(dim=1, descending=True).values
     threshold = ordered.gather(1, (num_hard - 1).clamp(min=0))
     harder = loss > threshold

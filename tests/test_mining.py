@@ -2,7 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet_lrm.mining import hardest, loss_rank, num_to_keep, per_cell, thin_by_nms
+from mmdet_lrm.mining import hard_mask, loss_rank, num_to_keep, per_cell, thin_by_nms
 
 
 def rows(mask):
@@ -23,45 +23,45 @@ def test_rank_puts_invalid_priors_last():
     assert loss_rank(torch.tensor([[9.0, 1.0, 2.0]]), valid).tolist() == [[2, 1, 0]]
 
 
-def test_hardest_keeps_the_largest_losses_of_each_image_and_breaks_ties_by_index():
+def test_hard_mask_keeps_the_largest_losses_of_each_image_and_breaks_ties_by_index():
     loss = torch.tensor([[3.0, 1.0, 3.0, 2.0], [0.0, 0.0, 0.0, 5.0]])
-    mask = hardest(loss, everything(loss), torch.tensor([2, 2]))
+    mask = hard_mask(loss, num_hard=2)
     assert rows(mask) == [[1, 0, 1, 0], [1, 0, 0, 1]]
 
 
-def test_hardest_skips_invalid_priors_before_it_ranks():
+def test_hard_mask_skips_invalid_priors_before_it_ranks():
     loss = torch.tensor([[9.0, 1.0, 2.0, 3.0]])
     valid = torch.tensor([[False, True, True, True]])
-    assert rows(hardest(loss, valid, torch.tensor([2]))) == [[0, 0, 1, 1]]
+    assert rows(hard_mask(loss, torch.tensor([2]), valid)) == [[0, 0, 1, 1]]
 
 
-def test_hardest_with_fewer_valid_priors_than_wanted_or_none():
+def test_hard_mask_with_fewer_valid_priors_than_wanted_or_none():
     loss = torch.tensor([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
     valid = torch.tensor([[True, False, True], [False, False, False], [True, True, True]])
-    mask = hardest(loss, valid, torch.tensor([9, 9, 0]))
+    mask = hard_mask(loss, torch.tensor([9, 9, 0]), valid)
     assert rows(mask) == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
 
 
-def test_hardest_of_images_without_priors_is_empty():
+def test_hard_mask_of_images_without_priors_is_empty():
     loss = torch.zeros(2, 0)
-    assert hardest(loss, everything(loss), torch.tensor([3, 3])).shape == (2, 0)
+    assert hard_mask(loss, torch.tensor([3, 3])).shape == (2, 0)
 
 
-def test_hardest_carries_no_gradient():
+def test_hard_mask_carries_no_gradient():
     loss = torch.rand(1, 4, requires_grad=True)
-    assert not hardest(loss, everything(loss), torch.tensor([2])).requires_grad
+    assert not hard_mask(loss, torch.tensor([2])).requires_grad
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 12))
-def test_hardest_equals_the_ranks_below_k(seed, num_imgs, num_priors):
+def test_hard_mask_equals_the_ranks_below_k(seed, num_imgs, num_priors):
     generator = torch.Generator().manual_seed(seed)
     # Few distinct values make many ties.
     loss = torch.randint(0, 4, (num_imgs, num_priors), generator=generator).float()
     valid = torch.rand(num_imgs, num_priors, generator=generator) < 0.7
     num_hard = torch.randint(0, num_priors + 2, (num_imgs,), generator=generator)
     expected = (loss_rank(loss, valid) < num_hard[:, None]) & valid
-    assert torch.equal(hardest(loss, valid, num_hard), expected)
+    assert torch.equal(hard_mask(loss, num_hard, valid), expected)
 
 
 def test_a_ratio_counts_the_valid_priors_and_rounds_up():
