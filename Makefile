@@ -25,10 +25,10 @@ venv:  ## Set up the environment in .venv
 
 setup: venv  ## The same as venv
 
-test: venv  ## Run the tests that take seconds
+test: lint  ## Check the code's form, and run the tests that take seconds
 	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
 
-test-all: venv  ## Run all tests, training runs included
+test-all: lint  ## The same with all tests, training runs included
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: venv  ## Check the code's form

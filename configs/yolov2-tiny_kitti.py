@@ -39,7 +39,7 @@ model = dict(
         ),
         # The gradient of a squared error behind a sigmoid vanishes where the objectness is near 0,
         # which is where every prior arrives first: without pre-trained weights it stayed there for
-        # the four epochs tried. That of the cross-entropy does not vanish, nor need positives a scale.
+        # the four epochs tried. That of the cross-entropy does not, nor need positives a scale.
         loss_conf=dict(type='CrossEntropyLoss', use_sigmoid=True),
         object_scale=1.0,
         warmup_images=1000,

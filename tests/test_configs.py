@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,16 @@ def test_the_tiny_detector_resizes_everywhere_to_its_own_size():
     for split in ('train', 'val', 'test'):
         pipeline = config[f'{split}_dataloader'].dataset.pipeline
         assert [step.scale for step in pipeline if step.type == 'Resize'] == [(640, 192)]
+
+
+def test_the_config_for_ones_own_data_in_the_readme_builds(tmp_path):
+    readme = (CONFIGS.parent / 'README.md').read_text()
+    (block,) = re.findall(r"```python\n(_base_ = './.*?)```", readme, flags=re.DOTALL)
+    file = tmp_path / 'mine.py'
+    file.write_text(block.replace("'./", f"'{CONFIGS}/"))
+    config = Config.fromfile(file)
+    assert MODELS.build(config.model).bbox_head.num_classes == 2
+    for split in ('train', 'val', 'test'):
+        dataset = config[f'{split}_dataloader'].dataset
+        assert dataset.type == 'CocoDataset'
+        assert [step.scale for step in dataset.pipeline if step.type == 'Resize'] == [(416, 416)]

@@ -1,14 +1,15 @@
-import importlib.util
+import importlib
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-spec = importlib.util.spec_from_file_location('setup_env', ROOT / 'tools' / 'setup_env.py')
-setup_env = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(setup_env)
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(ROOT / 'tools')
+    setup_env, build_mmcv = map(importlib.import_module, ('setup_env', 'build_mmcv'))
 
 PYTHON = 'cp{}{}'.format(*sys.version_info[:2])
 
@@ -21,7 +22,8 @@ def linux(monkeypatch):
 
 @pytest.fixture
 def checkout(tmp_path):
-    for name in ('constraints.txt', 'constraints-upstream.txt', 'setup.py', 'tools/setup_env.py'):
+    programs = ('setup.py', 'tools/setup_env.py', 'tools/build_mmcv.py')
+    for name in ('constraints.txt', 'constraints-upstream.txt', *programs):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('first')
     return tmp_path
@@ -77,10 +79,10 @@ def test_a_wheel_must_fit_name_version_python_and_machine(linux, tmp_path):
     ]
     for name in names:
         (tmp_path / name).touch()
-    assert setup_env.find_wheel(tmp_path, 'onedl-mmcv', '2.3.6') is None
+    assert build_mmcv.find_wheel(tmp_path, 'onedl-mmcv', '2.3.6') is None
     fitting = tmp_path / f'onedl_mmcv-2.3.6-{PYTHON}-{PYTHON}-linux_x86_64.whl'
     fitting.touch()
-    assert setup_env.find_wheel(tmp_path, 'onedl-mmcv', '2.3.6') == fitting
+    assert build_mmcv.find_wheel(tmp_path, 'onedl-mmcv', '2.3.6') == fitting
 
 
 def test_a_given_folder_comes_before_the_cache_and_its_lack_is_said(linux, tmp_path, capsys):
@@ -89,12 +91,12 @@ def test_a_given_folder_comes_before_the_cache_and_its_lack_is_said(linux, tmp_p
     for folder in (given, cache):
         folder.mkdir()
         (folder / wheel).touch()
-    ready = setup_env.ready_wheels(str(given), [cache], 'mmcv', '2.1.0')
+    ready = build_mmcv.ready_wheels(str(given), [cache], 'mmcv', '2.1.0')
     assert list(ready.values()) == [given / wheel, cache / wheel]
     assert capsys.readouterr().out == ''
 
     (given / wheel).unlink()
-    ready = setup_env.ready_wheels(str(given), [cache], 'mmcv', '2.1.0')
+    ready = build_mmcv.ready_wheels(str(given), [cache], 'mmcv', '2.1.0')
     assert list(ready.values()) == [cache / wheel]
     assert f"MMCV_WHEELS is '{given}'; it holds no mmcv 2.1.0" in capsys.readouterr().out
 
@@ -103,9 +105,9 @@ def test_mmcv_is_compiled_only_after_the_ready_wheels(linux, tmp_path, monkeypat
     wheel = tmp_path / f'mmcv-2.1.0-{PYTHON}-{PYTHON}-linux_x86_64.whl'
     wheel.touch()
     built = []
-    monkeypatch.setattr(setup_env, 'missing_to_build', lambda device: [])
-    monkeypatch.setattr(setup_env, 'build_mmcv', lambda *args: built.append(args) or 'built')
-    wheels = setup_env.mmcv_wheels(['pip'], None, tmp_path, 'mmcv', '2.1.0', 'cpu')
+    monkeypatch.setattr(build_mmcv, 'missing_to_build', lambda device: [])
+    monkeypatch.setattr(build_mmcv, 'build_mmcv', lambda *args: built.append(args) or 'built')
+    wheels = build_mmcv.mmcv_wheels(['pip'], None, tmp_path, 'mmcv', '2.1.0', 'cpu')
     assert next(wheels) == wheel
     assert built == []
     assert next(wheels) == 'built'
@@ -113,7 +115,7 @@ def test_mmcv_is_compiled_only_after_the_ready_wheels(linux, tmp_path, monkeypat
 
 def test_the_cache_tells_torch_versions_and_devices_apart(linux):
     keys = {
-        setup_env.cache_key(torch, compute)
+        build_mmcv.cache_key(torch, compute)
         for torch in ('2.13.0+cpu', '2.13.0+cu130')
         for compute in ('cpu', 'cuda_sm90', 'cuda_sm80')
     }
@@ -126,13 +128,14 @@ def test_all_that_is_missing_is_said_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(setup_env, 'find_spec', lambda name: None)
     monkeypatch.setattr(setup_env.shutil, 'which', lambda name: None)
     monkeypatch.setattr(setup_env.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=1e9))
-    monkeypatch.setattr(setup_env.sysconfig, 'get_paths', lambda: {'include': str(tmp_path)})
+    monkeypatch.setattr(build_mmcv.sysconfig, 'get_paths', lambda: {'include': str(tmp_path)})
     monkeypatch.delenv('CUDA_HOME', raising=False)
     lacks = ' | '.join(setup_env.missing(tmp_path, 'cuda', building=True))
     for lack in (
         'Python 3.10 to',
         'venv and ensurepip',
         '1.0 GB are free',
+        'GB on the disk of',
         'C++',
         'headers',
         'nvcc',
@@ -144,6 +147,15 @@ def test_all_that_is_missing_is_said_at_once(tmp_path, monkeypatch):
 def test_a_machine_with_everything_lacks_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(setup_env.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=1e12))
     assert setup_env.missing(tmp_path, 'cpu', building=False) == []
+
+
+def test_folders_of_one_disk_share_its_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(setup_env.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=4e9))
+    a, b = tmp_path / 'not/there/yet', tmp_path / 'other'
+    assert setup_env.short_disks({a: 4.0}) == []
+    assert setup_env.short_disks({a: 2.5, b: 2}) == [
+        f'4.5 GB on the disk of {tmp_path} (4.0 GB are free)'
+    ]
 
 
 def test_a_stamp_holds_until_an_input_changes(checkout):
@@ -196,24 +208,27 @@ def test_the_device_is_the_one_asked_for_or_follows_the_gpu(monkeypatch):
 
 
 def test_compilers_run_one_for_each_core_and_two_gigabytes():
-    assert setup_env.build_jobs(cores=8, memory_gb=64) == 8
-    assert setup_env.build_jobs(cores=8, memory_gb=6.5) == 3
-    assert setup_env.build_jobs(cores=8, memory_gb=1) == 1
+    assert build_mmcv.build_jobs(cores=8, memory_gb=64) == 8
+    assert build_mmcv.build_jobs(cores=8, memory_gb=6.5) == 3
+    assert build_mmcv.build_jobs(cores=8, memory_gb=1) == 1
 
 
 def test_the_time_left_follows_the_files_once_ten_are_compiled():
-    early = setup_env.progress(done=2, total=78, elapsed=60, estimate=840)
+    early = build_mmcv.progress(done=2, total=78, elapsed=60, estimate=840)
     assert early == 'mmcv: 2 of 78 files compiled, 1.0 min passed, about 13 min left'
-    later = setup_env.progress(done=39, total=78, elapsed=600, estimate=840)
+    later = build_mmcv.progress(done=39, total=78, elapsed=600, estimate=840)
     assert later == 'mmcv: 39 of 78 files compiled, 10.0 min passed, about 10 min left'
 
 
 def test_the_sources_of_the_gpu_are_counted_for_a_gpu_only(tmp_path):
     for name in ('a.cpp', 'cpu/b.cpp', 'cuda/c.cu', 'cuda/d.cpp', 'mps/e.mm'):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert setup_env.count_sources(tmp_path, 'cpu') == 2
-    assert setup_env.count_sources(tmp_path, 'cuda_sm90') == 4
+        for copy in ('mmcv', 'build'):
+            path = tmp_path / copy / 'csrc/pytorch' / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    (tmp_path / 'build/a.o').touch()
+    assert build_mmcv.count_files(tmp_path, 'cpu') == (1, 2)
+    assert build_mmcv.count_files(tmp_path, 'cuda_sm90') == (1, 4)
 
 
 def test_the_upstream_stack_has_its_own_pins_and_shares_the_others():
@@ -224,26 +239,63 @@ def test_the_upstream_stack_has_its_own_pins_and_shares_the_others():
         setup_env.pinned('tensorflow', 'onedl')
 
 
-def test_an_interrupted_build_leaves_no_wheel(tmp_path, monkeypatch):
-    class Interrupted:
-        pid = 12345
+def fake_pip(then):
+    """A pip whose last two arguments are a folder, in which it puts a wheel, and a requirement."""
+    name = f'mmcv-2.1.0-{PYTHON}-{PYTHON}-linux_{build_mmcv.platform.machine()}.whl'
+    lines = [
+        'import pathlib, sys, time',
+        f"(pathlib.Path(sys.argv[-2]) / '{name}').write_text(sys.argv[-1])",
+        then,
+    ]
+    return [sys.executable, '-c', '\n'.join(lines)], name
 
-        def __init__(self, command, **kwargs):
-            folder = Path(command[command.index('-w') + 1])
-            name = f'mmcv-2.1.0-{PYTHON}-{PYTHON}-linux_{setup_env.platform.machine()}.whl'
-            (folder / name).write_text('half a wheel')
 
-        def poll(self):
-            return None
+def test_a_wheel_is_kept_when_it_is_whole(tmp_path):
+    pip, name = fake_pip('')
+    wheel = build_mmcv.build_mmcv(pip, 'mmcv', '2.1.0', tmp_path / 'cache', 'cpu')
+    assert wheel == tmp_path / 'cache' / name
+    assert wheel.read_text() == 'mmcv==2.1.0'
 
-        def wait(self, seconds=None):
-            if seconds is not None:
-                raise KeyboardInterrupt
 
-    killed = []
-    monkeypatch.setattr(setup_env.subprocess, 'Popen', Interrupted)
-    monkeypatch.setattr(setup_env.os, 'killpg', lambda group, signal: killed.append(group))
-    with pytest.raises(KeyboardInterrupt):
-        setup_env.build_mmcv(['pip'], 'mmcv', '2.1.0', tmp_path, 'cpu')
+def test_a_failed_build_shows_its_errors_and_leaves_no_wheel(tmp_path):
+    pip, _ = fake_pip("print('a.cpp:1: error: no such type'); sys.exit(1)")
+    with pytest.raises(SystemExit, match=r'(?s)could not be built:\na.cpp:1: error.*build\.log'):
+        build_mmcv.build_mmcv(pip, 'mmcv', '2.1.0', tmp_path, 'cpu')
     assert [path.name for path in tmp_path.iterdir()] == ['build.log']
-    assert killed == [12345]
+
+
+def test_an_interrupted_build_ends_at_once_and_leaves_no_wheel(tmp_path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    pip, _ = fake_pip('time.sleep(60)')
+    monkeypatch.setattr(build_mmcv, 'REPORT_SECONDS', 1)
+    monkeypatch.setattr(build_mmcv, 'progress', interrupt)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        build_mmcv.build_mmcv(pip, 'mmcv', '2.1.0', tmp_path, 'cpu')
+    assert time.monotonic() - start < 30
+    assert [path.name for path in tmp_path.iterdir()] == ['build.log']
+
+
+def test_a_cpu_torch_gives_way_when_a_gpu_is_wanted(tmp_path, monkeypatch):
+    venv = tmp_path / 'env'
+    (venv / 'lib/python3.11/site-packages/torch-2.13.0+cpu.dist-info').mkdir(parents=True)
+    calls = []
+
+    class Enough(Exception):
+        pass
+
+    def stop(*args):
+        raise Enough
+
+    monkeypatch.setattr(setup_env, 'missing', lambda *args, **kwargs: [])
+    monkeypatch.setattr(setup_env, 'make_venv', lambda venv: None)
+    monkeypatch.setattr(setup_env, 'install_torch', stop)
+    monkeypatch.setattr(setup_env, 'run', lambda command: calls.append(command[-3:]))
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    for device in ('cuda', 'cpu'):
+        with pytest.raises(Enough):
+            setup_env.set_up(venv, 'onedl', device)
+    assert calls == [['uninstall', '-y', 'torch']]
+    assert setup_env.os.environ['CUDA_VISIBLE_DEVICES'] == ''

@@ -1,6 +1,7 @@
 import importlib
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,45 @@ def test_amp_without_a_gpu_is_refused_before_training(train, monkeypatch):
         train('--amp')
     monkeypatch.setattr(module, 'get_device', lambda: 'cuda')
     assert train('--amp').optim_wrapper.type == 'AmpOptimWrapper'
+
+
+@pytest.mark.parametrize(
+    ('setting', 'message'),
+    [
+        ('lr', r"--cfg-options got 'lr'; it must be KEY=VALUE"),
+        ('model.size=(1,2', 'brackets do not match'),
+    ],
+)
+def test_a_setting_that_is_none_shows_the_usage(train, capsys, setting, message):
+    with pytest.raises(SystemExit, match='2'):
+        train('--cfg-options', setting)
+    assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    'setting', ['model.bbox_head.lrm.hard_ratio.x=1', 'train_dataloader.dataset.pipeline.99.type=A']
+)
+def test_a_setting_that_does_not_fit_the_config_is_named(train, setting):
+    with pytest.raises(SystemExit, match=f'error: --cfg-options {re.escape(setting)} does not fit'):
+        train('--cfg-options', setting)
+
+
+def test_a_config_of_the_package_is_found_from_any_folder(tools, tmp_path, monkeypatch):
+    launch = tools('launch')
+    monkeypatch.setattr(launch.mmdet_lrm, '__file__', str(tmp_path / 'mmdet_lrm/__init__.py'))
+    path = tmp_path / 'mmdet_lrm/.mim/configs/yolov2_kitti.py'
+    assert launch.config_path('mmdet_lrm::yolov2_kitti.py') == str(path)
+    assert launch.config_path('configs/mine.py') == 'configs/mine.py'
+    with pytest.raises(SystemExit, match=r"'mmcls::a\.py' must be a path, or mmdet_lrm::FILE"):
+        launch.config_path('mmcls::a.py')
+
+
+def test_a_python_without_the_packages_is_told_how_to_get_them():
+    program = [sys.executable, '-S', ROOT / 'tools/train.py', CONFIG]
+    env = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+    ended = subprocess.run(program, env=env, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert re.fullmatch(r"error: .* No module named '\w+'\. Use .*make venv.*\n", ended.stderr)
 
 
 def test_a_missing_config_is_named(tools, tmp_path, monkeypatch):

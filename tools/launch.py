@@ -5,14 +5,42 @@ What a user can get wrong ends the program with one message on stderr.
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-import torch
-from mmengine.config import Config, ConfigDict, DictAction
-from mmengine.logging import HistoryBuffer
+INSTALL = (
+    "Use the Python of `make venv`, .venv/bin/python, or `pip install -e '.[onedl]'` in the folder "
+    'of mmdet_lrm'
+)
+try:
+    import numpy as np
+    import torch
+    from mmengine.config import Config, ConfigDict, DictAction
+    from mmengine.logging import HistoryBuffer
+
+    import mmdet_lrm
+except ImportError as error:
+    raise SystemExit(f'error: {sys.executable} lacks a module: {error}. {INSTALL}') from error
+
+
+class Settings(DictAction):
+    """KEY=VALUE arguments; the usage is shown where MMEngine would raise."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: list[str],
+        option_string: str | None = None,
+    ) -> None:
+        for value in values:
+            if '=' not in value:
+                parser.error(f"{option_string} got '{value}'; it must be KEY=VALUE, without blanks")
+            if any(value.count(left) != value.count(right) for left, right in ('()', '[]')):
+                parser.error(f"{option_string} got '{value}', whose brackets do not match")
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +48,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=Settings,
         metavar='KEY=VALUE',
         help='settings that replace those of the config, such as train_cfg.max_epochs=12; a list '
         'is key="[a,b]" or key=a,b, without white space',
@@ -38,6 +66,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """The config with the common arguments in it, and a work folder that can be written to."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    args.config = config_path(args.config)
     require_file('config', args.config)
     try:
         cfg = Config.fromfile(args.config)
@@ -46,18 +75,36 @@ def load_config(args: argparse.Namespace) -> Config:
         while reason.__context__:  # MMEngine's own message lists the whole sys.path
             reason = reason.__context__
         raise SystemExit(
-            f'error: {args.config} needs a module that cannot be imported: {reason}. Install '
-            'mmdet_lrm in this environment: `make venv`, or `pip install -e .` in its folder'
+            f'error: {args.config} needs a module that cannot be imported: {reason}. {INSTALL}'
         ) from error
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+        try:
+            cfg.merge_from_dict(args.cfg_options)
+        except (KeyError, TypeError) as error:
+            given = ' '.join(f'{key}={value}' for key, value in args.cfg_options.items())
+            raise SystemExit(
+                f'error: --cfg-options {given} does not fit {args.config}: {error.args[0]}'
+            ) from error
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
     require_writable(cfg.work_dir)
     return cfg
+
+
+def config_path(name: str) -> str:
+    """The file of a config; `mmdet_lrm::yolov2_kitti.py` is one that came with this package.
+
+    MMEngine reads that spelling in `_base_` alone, for OpenMMLab's packages and in subfolders.
+    """
+    package, colons, file = name.partition('::')
+    if not colons:
+        return name
+    if package != mmdet_lrm.__name__:
+        raise SystemExit(f"error: the config '{name}' must be a path, or mmdet_lrm::FILE")
+    return str(Path(mmdet_lrm.__file__).parent / '.mim' / 'configs' / file)
 
 
 def require_file(what: str, path: str) -> None:

@@ -20,12 +20,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+
+from build_mmcv import (
+    cache_key,
+    fail,
+    missing_to_build,
+    mmcv_wheels,
+    ready_wheels,
+    say,
+    wheel_cache,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 STACKS = {
@@ -33,13 +41,14 @@ STACKS = {
     'upstream': ('mmcv', 'constraints-upstream.txt'),
 }
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 13)  # torch's and the pinned numpy's wheels
-# Gigabytes, measured for the CPU and estimated for CUDA: the environment, downloads and the build.
-DISK_GB = {'cpu': 4, 'cuda': 14}
-MMCV_CORE_MINUTES = 28  # measured: mmcv 2.3.6, CPU operators, 2 cores
+# Gigabytes with a margin, measured for the CPU and estimated for CUDA: the environment, what pip
+# unpacks in the folder for temporary files, and the build in the cache.
+DISK_GB = {'cpu': 2.5, 'cuda': 10}
+UNPACK_GB = {'cpu': 0.5, 'cuda': 4}
+BUILD_GB = {'cpu': 1, 'cuda': 4}
 TORCH_CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
 # An index that does not answer must not cost minutes: there is another one to ask.
 QUICK = ['--timeout', '15', '--retries', '0']
-REPORT_SECONDS = 20
 
 PROBE = """
 import json, torch
@@ -57,23 +66,15 @@ for device in ['cpu'] + ['cuda'] * torch.cuda.is_available():
 """
 
 
-def say(message: str) -> None:
-    print(f'[setup] {message}', flush=True)
-
-
-def fail(message: str) -> None:
-    raise SystemExit(f'[setup] error: {message}')
-
-
 # (1) Nothing, if nothing changed
 
 
 def stamp_key(venv: Path, stack: str, device: str, root: Path = ROOT) -> str:
     """Changes with whatever the environment depends on, and with a torch or mmcv put in by hand."""
-    inputs = ('constraints.txt', 'constraints-upstream.txt', 'setup.py', 'tools/setup_env.py')
     digest = hashlib.sha256()
-    for name in inputs:
-        digest.update((root / name).read_bytes())
+    programs = ('setup.py', 'tools/setup_env.py', 'tools/build_mmcv.py')
+    for path in sorted(root.glob('constraints*.txt')) + [root / name for name in programs]:
+        digest.update(path.read_bytes())
     installed = sorted(
         path.name
         for pattern in ('torch-*', '*mmcv-*')
@@ -91,12 +92,11 @@ def has_gpu() -> bool:
     command = shutil.which('nvidia-smi')
     if command is None:
         return False
-    listed = subprocess.run([command, '-L'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return b'GPU ' in listed.stdout
+    return 'GPU ' in subprocess.run([command, '-L'], capture_output=True, text=True).stdout
 
 
 def choose_device(wanted: str | None) -> str:
-    if wanted in (None, ''):
+    if not wanted:
         return 'cuda' if has_gpu() else 'cpu'
     if wanted not in DISK_GB:
         fail(f"DEVICE is '{wanted}'; it must be 'cpu' or 'cuda', or unset to choose by the GPU")
@@ -106,7 +106,7 @@ def choose_device(wanted: str | None) -> str:
 # (2) What is missing
 
 
-def missing(folder: Path, device: str, building: bool) -> list[str]:
+def missing(venv: Path, device: str, building: bool) -> list[str]:
     """All that the set-up needs and this machine lacks, each with the way to get it."""
     lacks = []
     version = sys.version_info[:2]
@@ -120,24 +120,24 @@ def missing(folder: Path, device: str, building: bool) -> list[str]:
         lacks.append(
             f"Python's {' and '.join(absent)}: on Debian and Ubuntu `apt install python3-venv`"
         )
-    free = shutil.disk_usage(folder).free / 1e9
-    if free < DISK_GB[device]:
-        lacks.append(f'{DISK_GB[device]} GB on the disk of {folder} ({free:.1f} GB are free)')
-    return lacks + (missing_to_build(device) if building else [])
+    needs = {venv: DISK_GB[device], Path(tempfile.gettempdir()): UNPACK_GB[device]}
+    if building:
+        needs[wheel_cache()] = BUILD_GB[device]
+        lacks += missing_to_build(device)
+    return lacks + short_disks(needs)
 
 
-def missing_to_build(device: str) -> list[str]:
-    lacks = []
-    if shutil.which(os.environ.get('CXX', 'c++')) is None:
-        lacks.append('a C++17 compiler: on Debian and Ubuntu `apt install g++`')
-    if not Path(sysconfig.get_paths()['include'], 'Python.h').exists():
-        lacks.append("Python's headers: on Debian and Ubuntu `apt install python3-dev`")
-    if device != 'cpu' and not (shutil.which('nvcc') or os.environ.get('CUDA_HOME')):
-        lacks.append(
-            "the CUDA toolkit (nvcc) of torch's CUDA version, to compile mmcv for the GPU: install "
-            'it and set CUDA_HOME, or set MMCV_WHEELS to a folder with such a wheel, or DEVICE=cpu'
-        )
-    return lacks
+def short_disks(needs: dict[Path, float]) -> list[str]:
+    """Disks with too little room; several of the folders may share one, or not exist yet."""
+    disks = {}
+    for path, gigabytes in needs.items():
+        there = next(folder for folder in (path, *path.parents) if folder.exists())
+        disks.setdefault(there.stat().st_dev, [there, 0])[1] += gigabytes
+    return [
+        f'{needed:g} GB on the disk of {folder} ({free:.1f} GB are free)'
+        for folder, needed in disks.values()
+        if (free := shutil.disk_usage(folder).free / 1e9) < needed
+    ]
 
 
 # (3) torch
@@ -179,114 +179,6 @@ def install_torch(pip: list[str], attempts: list[tuple[str, list[str]]]) -> None
         f'torch could not be installed; tried: {"; ".join(label for label, _ in attempts)}. Check '
         'the network, or set TORCH_INDEX_URL to a package index that has it'
     )
-
-
-# (4) mmcv
-
-
-def find_wheel(folder: Path, name: str, version: str) -> Path | None:
-    """The wheel of this version that fits this Python and machine, or None."""
-    python = 'cp{}{}'.format(*sys.version_info[:2])
-    pattern = f'{name.replace("-", "_")}-{version}-{python}-{python}-*{platform.machine()}.whl'
-    return max(folder.glob(pattern), default=None)
-
-
-def cache_key(torch_version: str, compute: str) -> str:
-    """A compiled mmcv fits one Python, one torch and, on a GPU, one architecture."""
-    python = 'cp{}{}'.format(*sys.version_info[:2])
-    system = f'{platform.system()}-{platform.machine()}'.lower()
-    return f'{python}-torch{torch_version}-{compute}-{system}'
-
-
-def wheel_cache() -> Path:
-    home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(home, 'mmdet_lrm', 'wheels')
-
-
-def ready_wheels(folder: str | None, cache: list[Path], name: str, version: str) -> dict[str, Path]:
-    """Wheels that need no compiler, the best first, by where they come from."""
-    wheels = {}
-    if folder:
-        wheels['MMCV_WHEELS'] = find_wheel(Path(folder), name, version)
-        if wheels['MMCV_WHEELS'] is None:
-            say(
-                f"MMCV_WHEELS is '{folder}'; it holds no {name} {version} for CPython "
-                f'{platform.python_version()} on {platform.machine()}'
-            )
-    for place in cache:
-        wheels[str(place)] = find_wheel(place, name, version)
-    return {label: wheel for label, wheel in wheels.items() if wheel}
-
-
-def build_jobs(cores: int, memory_gb: float) -> int:
-    """Compilers at a time: one for each core, and 2 GB for each of them."""
-    return max(1, min(cores, int(memory_gb / 2)))
-
-
-def progress(done: int, total: int, elapsed: float, estimate: float) -> str:
-    """One line: files, minutes passed, minutes left; by the files' pace once ten are done."""
-    if done >= 10:
-        estimate = elapsed * total / done
-    left = max(estimate - elapsed, 0) / 60
-    share = f'{done} of {total} files compiled' if total else 'getting the source'
-    return f'mmcv: {share}, {elapsed / 60:.1f} min passed, about {left:.0f} min left'
-
-
-def count_sources(csrc: Path, compute: str) -> int:
-    patterns = ['*.cpp', 'cpu/*.cpp'] + (['cuda/*.cu', 'cuda/*.cpp'] if compute != 'cpu' else [])
-    return sum(1 for pattern in patterns for _ in csrc.glob(pattern))
-
-
-def build_mmcv(pip: list[str], name: str, version: str, cache: Path, compute: str) -> Path:
-    """Compile mmcv from PyPI's source for the installed torch; the wheel's place in the cache.
-
-    pip's own cache knows a wheel by name and version, not by torch's version, so it stays off.
-    The wheel is moved to its place when it is whole: an interrupted build leaves nothing there.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    memory_gb = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9
-    jobs = int(os.environ.get('MAX_JOBS') or build_jobs(cores, memory_gb))
-    estimate = MMCV_CORE_MINUTES * 60 / jobs
-    say(
-        f'compiling {name} {version} with {jobs} jobs, about {estimate / 60:.0f} min'
-        + (' for its CPU part, and longer for CUDA' if compute != 'cpu' else '')
-    )
-    cache.mkdir(parents=True, exist_ok=True)
-    log, start = cache / 'build.log', time.monotonic()
-    options = ['--no-deps', '--no-binary', ':all:', '--no-build-isolation', '--no-cache-dir', '-vv']
-    with tempfile.TemporaryDirectory(dir=cache, prefix='build-') as scratch, log.open('wb') as file:
-        # Debug information would make 32 MB of the wheel's 1.5 MB, and the build longer.
-        env = {**os.environ, 'CFLAGS': '-g0', 'CXXFLAGS': '-g0', 'MMCV_WITH_OPS': '1'}
-        env.update(MAX_JOBS=str(jobs), FORCE_CUDA=str(int(compute != 'cpu')), TMPDIR=scratch)
-        process = subprocess.Popen(
-            [*pip, 'wheel', *options, '-w', scratch, f'{name}=={version}'],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=env,
-            start_new_session=True,
-        )
-        try:
-            while process.poll() is None:
-                try:
-                    process.wait(REPORT_SECONDS)
-                except subprocess.TimeoutExpired:
-                    done = sum(1 for _ in Path(scratch).rglob('*.o'))
-                    csrc = next(Path(scratch).rglob('csrc/pytorch'), Path(scratch))
-                    total = count_sources(csrc, compute)
-                    say(progress(done, total, time.monotonic() - start, estimate))
-        finally:
-            if process.poll() is None:  # interrupted: its compilers end with it
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait()
-        wheel = find_wheel(Path(scratch), name, version)
-        if process.returncode or wheel is None:
-            lines = log.read_text(errors='replace').splitlines()
-            errors = [line for line in lines if 'error' in line.lower()] or lines
-            fail('mmcv could not be built:\n' + '\n'.join(errors[-15:]) + f'\nAll of it: {log}')
-        os.replace(wheel, cache / wheel.name)
-    say(f'mmcv compiled in {(time.monotonic() - start) / 60:.1f} min; kept in {cache}')
-    return cache / wheel.name
 
 
 # (5), (6) The rest, and the whole
@@ -333,7 +225,7 @@ def set_up(venv: Path, stack: str, device: str) -> None:
     folder = os.environ.get('MMCV_WHEELS')
     kept = sorted(wheel_cache().glob(f'*torch{torch_version}*'))
     ready = ready_wheels(folder, kept, name, version)
-    lacks = missing(venv.parent, device, building=not ready)
+    lacks = missing(venv, device, building=not ready)
     if lacks:
         fail('this machine lacks\n' + '\n'.join(f'  - {lack}' for lack in lacks))
 
@@ -345,6 +237,12 @@ def set_up(venv: Path, stack: str, device: str) -> None:
         if run([*pip, 'install', '-qq', *arguments]):
             fail(f"`pip install {' '.join(arguments)}` failed; pip's message stands above")
 
+    if device == 'cpu':
+        # DEVICE=cpu on a machine with a GPU: neither mmcv's build nor the trial must see it.
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    elif any(venv.glob('lib/python*/site-packages/torch-*+cpu.dist-info')):
+        # To pip the CPU build has the wanted version, and it would leave it there.
+        run([*pip, 'uninstall', '-y', 'torch'])
     pins = ['-c', str(ROOT / constraints)]
     install_torch(pip, torch_attempts(torch_version, device, os.environ.get('TORCH_INDEX_URL')))
     say("torch's requirements and the build tools")
@@ -376,19 +274,6 @@ def set_up(venv: Path, stack: str, device: str) -> None:
         fail(f'all is installed, and does not import:\n{error}')
 
 
-def mmcv_wheels(
-    pip: list[str], folder: str | None, cache: Path, name: str, version: str, compute: str
-) -> Iterator[Path]:
-    """Wheels of mmcv to try in turn; the last is compiled when the ready ones did not work."""
-    for label, wheel in ready_wheels(folder, [cache], name, version).items():
-        say(f'{wheel.name} from {label}')
-        yield wheel
-    lacks = missing_to_build(compute)
-    if lacks:
-        fail('to compile mmcv this machine lacks\n' + '\n'.join(f'  - {lack}' for lack in lacks))
-    yield build_mmcv(pip, name, version, cache, compute)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='folder to set up')
@@ -400,6 +285,8 @@ def main() -> None:
     if stamp.exists() and stamp.read_text() == stamp_key(venv, args.stack, device):
         return
     say(f'{venv}: MMDetection stack {args.stack}, {device}')
+    # A stopped job cleans up as an interrupted one does, and leaves no compilers running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         set_up(venv, args.stack, device)
     except KeyboardInterrupt:
