@@ -24,7 +24,7 @@ METHODS = {'baseline': 'yolov2-tiny_kitti', 'LRM': 'yolov2-tiny_lrm_kitti'}
 # the tiny config's input size, and a schedule of its own. The drawn scenes are simple enough.
 DRAWN_SCALE = (416, 128)
 DRAWN_EPOCHS = 12
-NUM_TRAIN, NUM_VAL = 240, 60
+NUM_TRAIN, NUM_VAL = 200, 60
 SCORE_THR = 0.3  # of the detections in the picture
 POLL_SECONDS = 1.0
 

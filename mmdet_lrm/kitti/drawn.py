@@ -7,8 +7,10 @@ in the official format; what they say of occlusion and truncation is counted in 
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,10 +84,17 @@ def draw_kitti(root: str | Path, num_train: int = 240, num_val: int = 80, seed: 
     # An interrupted drawing is known as ours, and as incomplete.
     stamp.write_text(json.dumps(wanted | dict(complete=False)))
     frames = [f'{index:06d}' for index in range(num_train + num_val)]
-    for index, frame in enumerate(tqdm(frames, desc='drawing', unit='frame')):
+
+    def draw(index: int) -> None:
         image, labels = draw_frame(np.random.default_rng([seed, index]))
-        cv2.imwrite(str(root / f'training/image_2/{frame}.jpg'), image)
-        (root / f'training/label_2/{frame}.txt').write_text(''.join(labels))
+        cv2.imwrite(str(root / f'training/image_2/{frames[index]}.jpg'), image)
+        (root / f'training/label_2/{frames[index]}.txt').write_text(''.join(labels))
+
+    # Most of the work is OpenCV's and numpy's, which let other threads run meanwhile.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        drawing = pool.map(draw, range(len(frames)))
+        for _ in tqdm(drawing, desc='drawing', unit='frame', total=len(frames)):
+            pass
     (root / 'ImageSets/train.txt').write_text('\n'.join(frames[:num_train]) + '\n')
     (root / 'ImageSets/val.txt').write_text('\n'.join(frames[num_train:]) + '\n')
     stamp.write_text(json.dumps(wanted | dict(complete=True)))
