@@ -23,7 +23,7 @@ METHODS = {'baseline': 'yolov2-tiny_kitti', 'LRM': 'yolov2-tiny_lrm_kitti'}
 # Both methods get these, so that both trainings end within minutes on two CPU cores: two thirds of
 # the tiny config's input size, and a schedule of its own. The drawn scenes are simple enough.
 DRAWN_SCALE = (416, 128)
-DRAWN_EPOCHS = 12
+DRAWN_EPOCHS = 10
 NUM_TRAIN, NUM_VAL = 200, 60
 SCORE_THR = 0.3  # of the detections in the picture
 POLL_SECONDS = 1.0
