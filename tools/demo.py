@@ -53,6 +53,7 @@ def demo_config(name: str, args: argparse.Namespace) -> Config:
         'randomness.seed': args.seed,
         'train_cfg.max_epochs': epochs,
         'train_cfg.val_interval': epochs,
+        'param_scheduler.1.begin': min(1, epochs - 1),
         'param_scheduler.1.end': epochs,
         'param_scheduler.1.T_max': max(epochs - 1, 1),
         'default_hooks.logger.interval': 5,
