@@ -57,7 +57,7 @@ def num_to_keep(
     else:
         target = hard_ratio * num_valid.double()
     target = num_valid + strength * (target - num_valid)
-    # 0.1 * 30 is 3.0000000000000004 in binary: without the slack it would keep a fourth.
+    # In binary 0.54 of 450 is more than 243: without the slack it would keep one more.
     return (target - 1e-9 * num_valid).ceil().long()
 
 

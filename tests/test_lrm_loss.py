@@ -63,7 +63,7 @@ def test_invalid_priors_are_never_kept_not_even_as_positives():
 def test_without_strength_every_valid_prior_is_kept():
     lrm = LRMLoss(num_hard=1, nms_iou_thr=0.5)
     lrm.strength = 0.0
-    bboxes = torch.zeros(2, 4, 4)
+    bboxes = torch.tensor([0.0, 0, 10, 10]).expand(2, 4, 4)
     assert torch.equal(lrm.hard_mask(dict(loss_conf=CONF), VALID, bboxes=bboxes), VALID)
 
 

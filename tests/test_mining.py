@@ -70,6 +70,10 @@ def test_a_ratio_counts_the_valid_priors_and_rounds_up():
     assert num_to_keep(valid, hard_ratio=1.0).tolist() == [30, 5, 0]
 
 
+def test_a_ratio_that_binary_cannot_hold_keeps_no_prior_too_many():
+    assert num_to_keep(torch.ones(1, 450, dtype=torch.bool), hard_ratio=0.54).tolist() == [243]
+
+
 def test_a_count_is_limited_by_the_valid_priors():
     valid = torch.tensor([[True] * 30, [True] * 5 + [False] * 25])
     assert num_to_keep(valid, num_hard=10).tolist() == [10, 5]

@@ -62,6 +62,18 @@ def test_darknet19_with_passthrough_has_yolov2s_maps_and_parameters():
     assert len(convs) == 23
 
 
+def test_the_finer_map_comes_first_in_the_passthrough():
+    neck = MODELS.build(
+        dict(type='PassthroughNeck', in_channels=(8, 16), out_channels=16, passthrough_channels=4)
+    ).eval()
+    joined = []
+    neck.fuse.register_forward_pre_hook(lambda module, args: joined.append(args[0]))
+    fine, last = torch.rand(1, 8, 4, 6), torch.rand(1, 16, 2, 3)
+    neck((fine, last))
+    assert torch.equal(joined[0][:, :16], reorg(neck.passthrough(fine)))
+    assert torch.equal(joined[0][:, 16:], neck.convs(last))
+
+
 def test_tiny_yolov2_follows_its_cfg():
     tiny = MODELS.build(dict(type='TinyYOLOV2')).eval()
     with torch.no_grad():

@@ -94,6 +94,14 @@ def test_without_rescore_the_objectness_target_is_one():
     assert losses_of(head, zero_map(tw=0.7), truths)['loss_conf'].item() < 0.625
 
 
+def test_no_gradient_flows_through_the_objectness_target():
+    raw = zero_map(tw=0.5).requires_grad_()
+    losses_of(make_head(), raw, [instances([[0, 0, 10, 10]])])['loss_conf'].backward()
+    gradient = raw.grad.reshape(2, 7, *GRID)
+    assert gradient[:, :4].abs().sum() == 0
+    assert gradient[:, 4].abs().sum() > 0
+
+
 def test_plain_coordinate_scale():
     truths = [instances([[0, 0, 10, 10]])]
     head = make_head(scale_coord_by_area=False, coord_scale=3.0)
