@@ -82,12 +82,13 @@ def test_baseline_and_lrm_start_from_the_same_weights_and_images(kitti_root, tmp
 
 
 @pytest.mark.slow
-def test_darknet19_with_passthrough_trains_on_a_small_input(kitti_root, tmp_path):
+def test_darknet19_with_passthrough_trains_on_a_small_input_with_a_schedule(kitti_root, tmp_path):
     runner = runner_of(
         'yolov2_lrm_kitti',
         tmp_path / 'work',
         **{
             'train_cfg.max_epochs': 1,
+            'custom_hooks': [dict(type='LRMScheduleHook', begin=0, end=1)],
             'train_dataloader.dataset.pipeline.2.scale': (128, 64),
             'val_dataloader.dataset.pipeline.1.scale': (128, 64),
         },
@@ -95,3 +96,5 @@ def test_darknet19_with_passthrough_trains_on_a_small_input(kitti_root, tmp_path
     before = runner.model.neck.fuse.conv.weight.detach().clone()
     runner.train()
     assert not torch.equal(runner.model.neck.fuse.conv.weight, before)
+    # The last of two iterations begins in the middle of the only epoch.
+    assert runner.model.bbox_head.lrm.strength == 0.5
