@@ -69,6 +69,12 @@ def test_auto_scale_lr_is_switched_on_or_refused(train):
         train('--auto-scale-lr', '--cfg-options', 'auto_scale_lr={}')
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason='tells what happens without a GPU')
+def test_a_launcher_without_a_gpu_is_refused_before_training(train):
+    with pytest.raises(SystemExit, match='--launcher pytorch needs a GPU for each process'):
+        train('--launcher', 'pytorch')
+
+
 def test_amp_without_a_gpu_is_refused_before_training(train, monkeypatch):
     module = sys.modules['train']
     monkeypatch.setattr(module, 'get_device', lambda: 'cpu')

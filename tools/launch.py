@@ -18,6 +18,7 @@ try:
     import numpy as np
     import torch
     from mmengine.config import Config, ConfigDict, DictAction
+    from mmengine.device import get_device
     from mmengine.logging import HistoryBuffer
 
     import mmdet_lrm
@@ -66,6 +67,11 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """The config with the common arguments in it, and a work folder that can be written to."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.launcher != 'none' and get_device() == 'cpu':
+        raise SystemExit(
+            f"error: --launcher {args.launcher} needs a GPU for each process (MMEngine's launchers "
+            'know no other), and PyTorch sees none here; leave it out to use the CPU'
+        )
     args.config = config_path(args.config)
     require_file('config', args.config)
     try:
