@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -124,12 +125,14 @@ def train(name: str, config: Config, out: Path) -> dict:
     text = config.pretty_text + (stamp.read_text() if stamp.exists() else '')
     work_dir = out / 'runs' / f'{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
     file, done = work_dir / 'demo_config.py', work_dir / 'done.json'
+    spent = work_dir / 'minutes.txt'  # of all parts of an interrupted training
     epochs = config.train_cfg.max_epochs
     if not done.exists():
         work_dir.mkdir(parents=True, exist_ok=True)
         config.dump(file)
         command = [sys.executable, str(TOOLS / 'train.py'), str(file), '--resume']
         command += ['--work-dir', str(work_dir)]
+        before = float(spent.read_text()) if spent.exists() else 0.0
         begin = time.monotonic()
         with open(work_dir / 'train.log', 'a') as log:
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -138,10 +141,11 @@ def train(name: str, config: Config, out: Path) -> dict:
             finally:
                 process.terminate()
                 process.wait()
+                minutes = before + (time.monotonic() - begin) / 60
+                spent.write_text(f'{minutes:.3f}')
         if process.returncode:
             tail = ''.join((work_dir / 'train.log').read_text().splitlines(True)[-15:])
             sys.exit(f'{tail}\nerror: training {name} failed; all of its log: {log.name}')
-        minutes = (time.monotonic() - begin) / 60
         metrics = {k: v for row in scalars(work_dir) for k, v in row.items() if 'kitti/' in k}
         done.write_text(json.dumps(dict(metrics=metrics, minutes=round(minutes, 2)), indent=1))
     run = json.loads(done.read_text())
@@ -253,6 +257,8 @@ def draw_picture(runs: dict[str, tuple[Path, Path]], path: Path) -> None:
 
 
 if __name__ == '__main__':
+    # Asked to end, the training that it started ends as well.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ in the official format; what they say of occlusion and truncation is counted in 
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ IMAGE_SIZE = (1242, 375)  # width, height in px: KITTI's commonest
 FOCAL_LENGTH = 721.5  # px
 CAMERA_HEIGHT = 1.65  # m
 STAMP = 'drawn.json'
+STAMP_KEYS = {'num_train', 'num_val', 'seed', 'version', 'complete'}
+FOLDERS = ('training/image_2', 'training/label_2', 'ImageSets')
 VERSION = 1  # of the drawing; another one draws other images
 
 Rng = np.random.Generator
@@ -71,16 +74,13 @@ def draw_kitti(root: str | Path, num_train: int = 240, num_val: int = 80, seed: 
         )
     wanted = dict(num_train=num_train, num_val=num_val, seed=seed, version=VERSION)
     stamp = root / STAMP
-    if stamp.exists():
-        if json.loads(stamp.read_text()) == wanted | dict(complete=True):
-            return root
-        shutil.rmtree(root)
-    elif root.exists() and any(root.iterdir()):
-        raise FileExistsError(
-            f'{root} holds files that were not drawn here; give a new folder for the drawn set'
-        )
-    for folder in ('training/image_2', 'training/label_2', 'ImageSets'):
-        (root / folder).mkdir(parents=True, exist_ok=True)
+    if _drawn_as(root) == wanted | dict(complete=True):
+        return root
+    # What an earlier drawing made goes; its stamp last, so that an interruption is known as ours.
+    for folder in FOLDERS:
+        shutil.rmtree(root / folder, ignore_errors=True)
+    for folder in FOLDERS:
+        (root / folder).mkdir(parents=True)
     # An interrupted drawing is known as ours, and as incomplete.
     stamp.write_text(json.dumps(wanted | dict(complete=False)))
     frames = [f'{index:06d}' for index in range(num_train + num_val)]
@@ -99,6 +99,32 @@ def draw_kitti(root: str | Path, num_train: int = 240, num_val: int = 80, seed: 
     (root / 'ImageSets/val.txt').write_text('\n'.join(frames[num_train:]) + '\n')
     stamp.write_text(json.dumps(wanted | dict(complete=True)))
     return root
+
+
+def _drawn_as(root: Path) -> dict | None:
+    """The stamp of the set drawn under ``root``, None if there is nothing yet.
+
+    Raises:
+        FileExistsError: any file is not one that a drawing makes.
+    """
+    if not root.exists() or not any(root.iterdir()):
+        return None
+    try:
+        stamp = json.loads((root / STAMP).read_text())
+    except (OSError, ValueError):
+        stamp = None
+    # A folder that a user filled may hold a file of the stamp's name: both must look drawn.
+    ours = isinstance(stamp, dict) and stamp.keys() == STAMP_KEYS
+    made = {STAMP, 'training', *FOLDERS, 'ImageSets/train.txt', 'ImageSets/val.txt'}
+    for path in root.rglob('*') if ours else ():
+        name, folder = path.relative_to(root).as_posix(), path.parent.relative_to(root).as_posix()
+        frame = folder in FOLDERS[:2] and re.fullmatch(r'\d{6}\.(jpg|txt)', path.name)
+        ours = ours and (name in made or bool(frame))
+    if not ours:
+        raise FileExistsError(
+            f'{root} holds files that were not drawn here; give a new folder for the drawn set'
+        )
+    return stamp
 
 
 def draw_frame(rng: Rng) -> tuple[np.ndarray, list[str]]:

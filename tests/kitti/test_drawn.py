@@ -76,6 +76,18 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
     assert files(tmp_path) == {'mine.txt': b'mine'}
 
 
+@pytest.mark.parametrize(
+    'name, text', [('drawn.json', '{"a": 1}'), ('drawn.json', 'no JSON'), ('training/note.md', 'x')]
+)
+def test_a_drawn_set_is_redrawn_only_if_all_of_it_was_drawn(tmp_path, name, text):
+    draw_kitti(tmp_path, num_train=1, num_val=1)
+    (tmp_path / name).write_text(text)
+    before = files(tmp_path)
+    with pytest.raises(FileExistsError, match='holds files that were not drawn here'):
+        draw_kitti(tmp_path, num_train=2, num_val=1)
+    assert files(tmp_path) == before
+
+
 @pytest.mark.parametrize('options', [dict(num_train=0), dict(num_val=0), dict(seed=-1)])
 def test_numbers_that_are_too_small_are_refused(tmp_path, options):
     with pytest.raises(ValueError, match='at least one frame of each split'):
