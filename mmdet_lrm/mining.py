@@ -9,9 +9,23 @@ Real-time Detectors", IJCNN 2018, arXiv 1804.04606. Its abstract fixes the idea 
 leaves open is an argument here and an option of :class:`mmdet_lrm.LRMLoss`.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from mmcv.ops import batched_nms
 from torch import Tensor
+
+
+class Level(NamedTuple):
+    """A level of the feature pyramid."""
+
+    num_cells: int
+    num_base_priors: int
+
+    @property
+    def num_priors(self) -> int:
+        return self.num_cells * self.num_base_priors
 
 
 def loss_rank(loss: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -121,17 +135,37 @@ def thin_by_nms(loss: Tensor, valid: Tensor, bboxes: Tensor, iou_thr: float) -> 
     return survives
 
 
-def per_cell(loss: Tensor, valid: Tensor, num_base_priors: int) -> tuple[Tensor, Tensor]:
-    """Sum the losses of the A base priors of each cell.
+def per_cell(loss: Tensor, valid: Tensor, levels: Sequence[Level]) -> tuple[Tensor, Tensor]:
+    """Sum the losses of the base priors of each cell.
 
     Args:
-        loss: (N, P) losses, the base priors of a cell side by side, as mmdet's generators order.
+        loss: (N, P) losses, level by level, the base priors of a cell side by side, as mmdet's
+            generators order them.
         valid: (N, P) bool; invalid priors add nothing.
-        num_base_priors: A, which divides P.
+        levels: L of them, whose priors are P in all.
 
     Returns:
-        (N, P / A) losses and (N, P / A) bool, True where a cell has a valid prior.
+        (N, number of cells of all levels) losses, and bool, True where a cell has a valid prior.
     """
-    cells = (len(loss), -1, num_base_priors)
-    cell_loss = loss.masked_fill(~valid, 0).reshape(cells).sum(dim=2)
-    return cell_loss, valid.reshape(cells).any(dim=2)
+    loss = loss.masked_fill(~valid, 0)
+    losses, valids = [], []
+    for level, part, mask in zip(levels, _split(loss, levels), _split(valid, levels), strict=True):
+        losses.append(part.unflatten(1, level).sum(dim=2))
+        valids.append(mask.unflatten(1, level).any(dim=2))
+    return torch.cat(losses, dim=1), torch.cat(valids, dim=1)
+
+
+def per_prior(cell_mask: Tensor, levels: Sequence[Level]) -> Tensor:
+    """(N, number of cells) mask of cells to the (N, P) mask of their priors."""
+    parts = cell_mask.split([level.num_cells for level in levels], dim=1)
+    return torch.cat(
+        [
+            part.repeat_interleave(level.num_base_priors, dim=1)
+            for level, part in zip(levels, parts, strict=True)
+        ],
+        dim=1,
+    )
+
+
+def _split(values: Tensor, levels: Sequence[Level]) -> tuple[Tensor, ...]:
+    return values.split([level.num_priors for level in levels], dim=1)

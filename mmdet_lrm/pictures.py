@@ -33,7 +33,7 @@ def mined_priors(model: nn.Module, sample: dict) -> MinedPriors:
     """What the mining of a model keeps of one image.
 
     Args:
-        model: a detector whose ``bbox_head`` is a :class:`mmdet_lrm.YOLOV2Head` with ``lrm``.
+        model: a detector whose ``bbox_head`` is one of this package's, with ``lrm``.
         sample: an item of a dataset whose pipeline loads the annotations, then resizes, and does
             not move the image.
 
@@ -47,11 +47,12 @@ def mined_priors(model: nn.Module, sample: dict) -> MinedPriors:
             'with model.bbox_head.lrm'
         )
     data = model.data_preprocessor(pseudo_collate([sample]), training=False)
-    (pred_maps,) = head(model.extract_feat(data['inputs']))
+    outs = head(model.extract_feat(data['inputs']))
     truths, ignored, metas = unpack_gt_instances(data['data_samples'])
-    prior_losses = head.prior_losses(pred_maps, truths, metas, ignored)
-    mask = head.lrm.hard_mask(*prior_losses, num_base_priors=head.num_base_priors)[0].cpu()
-    (priors,) = head.prior_generator.grid_priors([pred_maps[0].shape[-2:]], device='cpu')
+    prior_losses = head.prior_losses(*outs, truths, metas, ignored)
+    mask = head.lrm.hard_mask(*prior_losses[:5])[0].cpu()
+    grids = [pred_map.shape[-2:] for pred_map in outs[0]]
+    priors = torch.cat(head.prior_generator.grid_priors(grids, device='cpu'))
     centers = (priors[:, :2] + priors[:, 2:]) / 2 / torch.tensor(metas[0]['scale_factor'])
     return MinedPriors(
         centers[mask].numpy(), prior_losses.positive[0].cpu()[mask].numpy(), len(priors)

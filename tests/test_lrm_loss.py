@@ -4,7 +4,8 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 
-from mmdet_lrm import LRMLoss
+from mmdet_lrm import HardNegativeLoss, LRMLoss
+from mmdet_lrm.mining import Level
 
 CONF = torch.tensor([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
 CLS = torch.tensor([[0.0, 0.0, 9.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
@@ -12,9 +13,9 @@ VALID = torch.ones(2, 4, dtype=torch.bool)
 POSITIVE = torch.tensor([[False, False, True, True], [False, False, False, False]])
 
 
-def mask_of(positive=POSITIVE, bboxes=None, num_base_priors=1, valid=VALID, **options):
+def mask_of(positive=POSITIVE, bboxes=None, levels=None, valid=VALID, **options):
     losses = dict(loss_conf=CONF, loss_cls=CLS)
-    mask = LRMLoss(**options).hard_mask(losses, valid, positive, bboxes, num_base_priors)
+    mask = LRMLoss(**options).hard_mask(losses, valid, positive, bboxes, levels)
     return mask.int().tolist()
 
 
@@ -31,12 +32,25 @@ def test_a_quarter_is_kept_by_default():
 
 
 def test_cells_stay_or_go_with_all_their_base_priors():
-    assert mask_of(num_hard=1, element='cell', num_base_priors=2) == [[0, 0, 1, 1], [0, 0, 1, 1]]
+    assert mask_of(num_hard=1, element='cell', levels=[Level(2, 2)]) == [[0, 0, 1, 1], [0, 0, 1, 1]]
 
 
 def test_a_batch_keeps_the_hardest_of_all_images():
     assert mask_of(num_hard=1, scope='batch') == [[1, 0, 1, 0], [0, 0, 0, 0]]
     assert mask_of(hard_ratio=0.25, scope='batch') == [[1, 0, 1, 0], [0, 0, 0, 0]]
+
+
+def test_levels_are_ranked_apart():
+    levels = [Level(1, 2), Level(2, 1)]
+    assert mask_of(num_hard=1, scope='level', levels=levels) == [[1, 0, 1, 0], [0, 1, 0, 1]]
+    assert mask_of(hard_ratio=0.5, scope='level', levels=levels) == [[1, 0, 1, 0], [0, 1, 0, 1]]
+    cells = mask_of(num_hard=1, scope='level', levels=levels, element='cell')
+    assert cells == [[1, 1, 1, 0], [1, 1, 0, 1]]
+
+
+def test_cells_of_levels_with_different_numbers_of_base_priors():
+    mask = mask_of(num_hard=1, element='cell', levels=[Level(1, 3), Level(1, 1)])
+    assert mask == [[1, 1, 1, 0], [1, 1, 1, 0]]
 
 
 def test_positives_can_be_kept_in_addition():
@@ -50,7 +64,7 @@ def test_thinning_comes_before_the_ranking():
 
 def test_thinning_of_cells_keeps_no_prior_that_was_thinned():
     same = torch.tensor([0.0, 0, 10, 10]).expand(2, 4, 4)
-    mask = mask_of(num_hard=2, element='cell', nms_iou_thr=0.7, bboxes=same, num_base_priors=2)
+    mask = mask_of(num_hard=2, element='cell', nms_iou_thr=0.7, bboxes=same, levels=[Level(2, 2)])
     assert mask == [[0, 0, 1, 0], [0, 0, 0, 1]]
 
 
@@ -73,6 +87,24 @@ def test_the_sum_of_the_kept_is_divided_by_the_normalizer(normalizer, divisor):
     positive = torch.tensor([[True, True, True, True], [False] * 4])
     loss = lrm(dict(loss_conf=CONF), VALID, positive)['loss_conf']
     assert loss.item() == pytest.approx((4 + 3 + 2 + 2 + 3 + 4) / divisor)
+
+
+def test_the_head_says_what_its_sums_are_divided_by():
+    lrm = LRMLoss(num_hard=3)
+    assert lrm(dict(loss_conf=CONF), VALID, avg_factor=6)['loss_conf'].item() == pytest.approx(3)
+    assert lrm(dict(loss_conf=CONF), VALID)['loss_conf'].item() == pytest.approx(9)
+
+
+def test_three_negatives_of_each_positive_are_the_rival():
+    valid = torch.tensor([[True] * 8, [True] * 8])
+    positive = torch.zeros_like(valid)
+    positive[0, 1] = True
+    loss = torch.tensor([[9.0, 0, 1, 2, 3, 4, 5, 6], [8.0, 7, 6, 5, 4, 3, 2, 1]])
+    valid[0, 0] = False
+    mask = HardNegativeLoss().hard_mask(dict(loss_conf=loss), valid, positive)
+    assert mask.int().tolist() == [[0, 1, 0, 0, 0, 1, 1, 1], [0] * 8]
+    with pytest.raises(ValueError, match=r'lrm\.neg_pos_ratio is 0; it must be larger'):
+        HardNegativeLoss(neg_pos_ratio=0)
 
 
 def test_a_batch_without_positives_is_divided_by_one():
@@ -129,8 +161,11 @@ def test_bfloat16_losses_are_ranked():
         (dict(num_hard=True), 'lrm.num_hard is True'),
         (dict(nms_iou_thr=1.0), r'lrm.nms_iou_thr is 1.0; it must lie in \(0, 1\)'),
         (dict(element='anchor'), "lrm.element is 'anchor'; it must be one of prior, cell"),
-        (dict(scope='gpu'), "lrm.scope is 'gpu'; it must be one of image, batch"),
-        (dict(normalizer='mean'), "lrm.normalizer is 'mean'; it must be one of batch, positives"),
+        (dict(scope='gpu'), "lrm.scope is 'gpu'; it must be one of image, level, batch"),
+        (
+            dict(normalizer='mean'),
+            "lrm.normalizer is 'mean'; it must be one of head, batch, positives",
+        ),
     ],
 )
 def test_bad_options_fail_when_built(options, message):

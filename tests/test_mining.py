@@ -2,7 +2,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet_lrm.mining import hard_mask, loss_rank, num_to_keep, per_cell, thin_by_nms
+from mmdet_lrm.mining import (
+    Level,
+    hard_mask,
+    loss_rank,
+    num_to_keep,
+    per_cell,
+    per_prior,
+    thin_by_nms,
+)
 
 
 def rows(mask):
@@ -110,6 +118,15 @@ def test_an_invalid_prior_does_not_suppress():
 def test_a_cell_has_the_loss_of_its_valid_base_priors():
     loss = torch.tensor([[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]])
     valid = torch.tensor([[True, True, True, False, False, False]])
-    cell_loss, cell_valid = per_cell(loss, valid, num_base_priors=2)
+    cell_loss, cell_valid = per_cell(loss, valid, [Level(3, 2)])
     assert cell_loss.tolist() == [[3.0, 4.0, 0.0]]
     assert cell_valid.tolist() == [[True, True, False]]
+
+
+def test_cells_of_several_levels_and_back():
+    levels = [Level(2, 2), Level(1, 3)]
+    loss = torch.tensor([[1.0, 2.0, 4.0, 8.0, 1.0, 1.0, 1.0]])
+    cell_loss, _ = per_cell(loss, everything(loss), levels)
+    assert cell_loss.tolist() == [[3.0, 12.0, 3.0]]
+    mask = per_prior(torch.tensor([[False, True, True]]), levels)
+    assert rows(mask) == [[0, 0, 1, 1, 1, 1, 1]]

@@ -10,78 +10,32 @@ function that has it.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.utils import filter_scores_and_topk
 from mmdet.registry import MODELS, TASK_UTILS
-from mmdet.structures.bbox import get_box_tensor
 from mmdet.utils import ConfigType, InstanceList, OptConfigType, OptInstanceList, OptMultiConfig
 from mmengine.dist import get_world_size
 from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
+
+from ..lrm_loss import PriorLosses
+from ..mining import Level
+from .targets import (
+    Truths,
+    assign_truths,
+    box_overlap,
+    grid_priors,
+    in_ignored,
+    max_overlap,
+    pad_truths,
+)
 
 # exp(8) = 2981 times the prior: no box of an image is that large, and its square is still finite.
 MAX_LOG_RATIO = 8.0
-
-
-class PriorLosses(NamedTuple):
-    """What a head knows of each prior before the reduction; all that mining needs."""
-
-    losses: dict[str, Tensor]
-    """By term, (N, P) float32 losses, weights included, zero where a term does not apply."""
-    valid: Tensor
-    """(N, P) bool, False in ignored regions and padding."""
-    positive: Tensor
-    """(N, P) bool, True for the priors that a truth is assigned to."""
-    bboxes: Tensor
-    """(N, P, 4) decoded predictions without gradient."""
-
-
-class Truths(NamedTuple):
-    """The ground truth of a batch, padded to the image that has most."""
-
-    bboxes: Tensor
-    """(N, G, 4)"""
-    labels: Tensor
-    """(N, G) int64"""
-    mask: Tensor
-    """(N, G) bool, False for padding."""
-
-
-def pad_truths(instances: InstanceList, max_gts: int | None = None) -> Truths:
-    """Stack the first ``max_gts`` boxes and labels of each image, zeros behind them."""
-    bboxes = [get_box_tensor(each.bboxes)[:max_gts].float() for each in instances]
-    labels = [each.labels[:max_gts].long() for each in instances]
-    mask = [torch.ones_like(each, dtype=torch.bool) for each in labels]
-    return Truths(*(pad_sequence(each, batch_first=True) for each in (bboxes, labels, mask)))
-
-
-def box_overlap(bboxes: Tensor, others: Tensor, mode: str = 'iou') -> Tensor:
-    """Overlap of boxes (..., 4) and boxes (..., 4) whose leading dimensions broadcast.
-
-    The formula of mmdet's ``bbox_overlaps``, which creates its epsilon on the host and so makes
-    every training step wait for the accelerator.
-
-    Args:
-        bboxes: x1, y1, x2, y2.
-        others: x1, y1, x2, y2.
-        mode: ``'iou'``, or ``'iof'`` for the share of the first box's own area.
-
-    Returns:
-        In [0, 1]; 0 where both boxes have no area.
-    """
-    top_left = torch.maximum(bboxes[..., :2], others[..., :2])
-    bottom_right = torch.minimum(bboxes[..., 2:], others[..., 2:])
-    intersection = (bottom_right - top_left).clamp(min=0).prod(dim=-1)
-    total = (bboxes[..., 2:] - bboxes[..., :2]).prod(dim=-1)
-    if mode == 'iou':
-        total = total + (others[..., 2:] - others[..., :2]).prod(dim=-1) - intersection
-    return intersection / total.clamp(min=1e-6)
 
 
 def responsible_priors(
@@ -112,23 +66,6 @@ def responsible_priors(
     base_inds = (intersection / union).argmax(dim=-1)
     prior_inds = (row * width + col) * len(base_sizes) + base_inds
     return prior_inds.masked_fill(~truths.mask, height * width * len(base_sizes))
-
-
-def assign_truths(prior_inds: Tensor, num_priors: int) -> Tensor:
-    """Index of the truth that each prior learns; of two truths with one prior the later wins.
-
-    Args:
-        prior_inds: (N, G) from :func:`responsible_priors`.
-        num_priors: P.
-
-    Returns:
-        (N, P) int64, -1 for priors without a truth.
-    """
-    num_imgs, num_gts = prior_inds.shape
-    gt_inds = torch.arange(num_gts, device=prior_inds.device).expand(num_imgs, -1)
-    # One column more takes the padding. The maximum makes the result the same in any order.
-    assigned = prior_inds.new_full((num_imgs, num_priors + 1), -1)
-    return assigned.scatter_reduce(1, prior_inds, gt_inds, 'amax')[:, :num_priors]
 
 
 @MODELS.register_module()
@@ -262,8 +199,7 @@ class YOLOV2Head(BaseDenseHead):
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
         self.register_buffer('images_seen', torch.zeros((), dtype=torch.long))
-        # Constants that live on the device: a copy from the host would stall every step.
-        self.register_buffer('base_priors', self.prior_generator.base_anchors[0], persistent=False)
+        # A constant that lives on the device: a copy from the host would stall every step.
         self.register_buffer('own_box', torch.tensor([0.5, 0.5, 0.0, 0.0]), persistent=False)
         self.conv_pred = nn.Conv2d(in_channels, self.num_base_priors * self.num_attrib, 1)
 
@@ -309,10 +245,7 @@ class YOLOV2Head(BaseDenseHead):
         prior_losses = self.prior_losses(
             pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        if self.lrm is not None:
-            return self.lrm(*prior_losses, num_base_priors=self.num_base_priors)
-        num_imgs = len(batch_img_metas)
-        return {term: loss.sum() / num_imgs for term, loss in prior_losses.losses.items()}
+        return self.lrm(*prior_losses) if self.lrm is not None else prior_losses.reduce()
 
     def prior_losses(
         self,
@@ -331,21 +264,20 @@ class YOLOV2Head(BaseDenseHead):
         # 1
         bboxes = self._decode(preds.detach(), priors)
         # 2
-        base_sizes = self.base_priors[:, 2:] - self.base_priors[:, :2]
+        (base_priors,) = self.prior_generator.base_anchors
+        base_sizes = base_priors[:, 2:] - base_priors[:, :2]
         assigned = assign_truths(
             responsible_priors(truths, base_sizes, self.stride, grid), num_priors=len(priors)
         )
         positive = assigned >= 0
         # 3
-        negative = ~positive & (
-            _max_overlap(bboxes, truths.bboxes, truths.mask) <= self.neg_iou_thr
-        )
+        negative = ~positive & (max_overlap(bboxes, truths.bboxes, truths.mask) <= self.neg_iou_thr)
         valid = positive | ~(
             self._in_padding(priors, batch_img_metas)
-            | self._in_ignored(bboxes, batch_gt_instances_ignore)
+            | in_ignored(bboxes, batch_gt_instances_ignore, self.ignore_iof_thr)
         )
         # 4
-        gt_bboxes, gt_labels = _gather_truths(truths, assigned)
+        gt_bboxes, gt_labels = truths.gather(assigned)
         area = (gt_bboxes[..., 2:] - gt_bboxes[..., :2]).prod(dim=-1)
         input_area = grid[0] * grid[1] * self.stride**2
         coord_weights = (
@@ -374,7 +306,8 @@ class YOLOV2Head(BaseDenseHead):
             loss_cls=self.class_scale * positive,
         )
         losses = {term: loss * weights[term] * valid for term, loss in losses.items()}
-        return PriorLosses(losses, valid, positive, bboxes)
+        levels = [Level(grid[0] * grid[1], self.num_base_priors)]
+        return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=len(preds))
 
     def predict_by_feat(
         self,
@@ -425,9 +358,7 @@ class YOLOV2Head(BaseDenseHead):
         grid = tuple(pred_map.shape[-2:])
         preds = pred_map.float().permute(0, 2, 3, 1)
         preds = preds.reshape(len(pred_map), -1, self.num_attrib)
-        # The generator would copy its own base priors from the host in every step.
-        self.prior_generator.base_anchors = [self.base_priors]
-        (priors,) = self.prior_generator.grid_priors([grid], device=pred_map.device)
+        (priors,) = grid_priors(self.prior_generator, [grid], pred_map.device)
         return preds, priors, grid
 
     def _decode(self, preds: Tensor, priors: Tensor) -> Tensor:
@@ -468,32 +399,3 @@ class YOLOV2Head(BaseDenseHead):
         height, width = shapes.to(priors.device, non_blocking=True).T[..., None]
         centers = (priors[:, :2] + priors[:, 2:]) / 2
         return (centers[:, 0] >= width) | (centers[:, 1] >= height)
-
-    def _in_ignored(self, bboxes: Tensor, instances: OptInstanceList) -> Tensor:
-        """(N, P) bool, True where a prediction lies in an ignored instance."""
-        # An image without ignored instances may come as None, and their labels may be missing.
-        regions = [
-            get_box_tensor(each.bboxes).float() if each is not None else bboxes.new_zeros(0, 4)
-            for each in instances or [None] * len(bboxes)
-        ]
-        mask = [each.new_ones(len(each), dtype=torch.bool) for each in regions]
-        regions = pad_sequence(regions, batch_first=True)
-        mask = pad_sequence(mask, batch_first=True)
-        return _max_overlap(bboxes, regions, mask, mode='iof') > self.ignore_iof_thr
-
-
-def _max_overlap(bboxes: Tensor, others: Tensor, mask: Tensor, mode: str = 'iou') -> Tensor:
-    """(N, P) largest overlap of boxes (N, P, 4) with any of (N, G, 4), those in ``mask`` (N, G)."""
-    if mask.shape[1] == 0:
-        return bboxes.new_zeros(bboxes.shape[:2])
-    overlaps = box_overlap(bboxes[:, :, None], others[:, None], mode)
-    return overlaps.masked_fill(~mask[:, None], 0).amax(dim=-1)
-
-
-def _gather_truths(truths: Truths, assigned: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, P, 4) boxes and (N, P) labels of the assigned truths; arbitrary ones where it is -1."""
-    if truths.mask.shape[1] == 0:
-        return truths.bboxes.new_zeros(*assigned.shape, 4), torch.zeros_like(assigned)
-    inds = assigned.clamp(min=0)
-    bboxes = truths.bboxes.gather(1, inds[..., None].expand(-1, -1, 4))
-    return bboxes, truths.labels.gather(1, inds)

@@ -1,0 +1,266 @@
+"""mmdet's SSD head with Loss Rank Mining in the place of its 3:1 selection."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.dense_heads import SSDHead
+from mmdet.models.losses import smooth_l1_loss
+from mmdet.models.task_modules.assigners import MaxIoUAssigner
+from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
+from mmdet.models.task_modules.samplers import PseudoSampler
+from mmdet.registry import MODELS
+from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
+from torch import Tensor
+
+from ..lrm_loss import HardNegativeLoss, PriorLosses
+from ..mining import Level
+from .targets import grid_priors, in_ignored, match_by_iou, pad_truths
+
+
+@MODELS.register_module()
+class LRMSSDHead(SSDHead):
+    """SSDHead whose 3:1 selection of negatives gives way to Loss Rank Mining over all priors.
+
+    Mining is also done on images without objects, which the parent leaves out. Parameters,
+    checkpoints, prediction, targets and losses are the parent's. So is what the sums are divided
+    by, unless ``lrm.normalizer`` says otherwise: the number of positives, whether mined or not,
+    and at least 1 of each image. Targets are found for the whole batch at once.
+
+    The terms are ``loss_cls`` and ``loss_bbox``. With ``hard_ratio=1`` they equal those of a parent
+    whose ``neg_pos_ratio`` takes all negatives.
+
+    Args:
+        lrm: Config of :class:`mmdet_lrm.LRMLoss`; None keeps the 3:1 selection (``neg_pos_ratio``
+            of ``train_cfg``), by the parent's own code unless ``ignore_iof_thr`` is given.
+        ignore_iof_thr: A prior of whose box more than this share, in [0, 1], lies in an ignored
+            instance is no negative, and neither ranks nor trains, unless a truth is assigned to it.
+            (``MaxIoUAssigner.ignore_iof_thr`` would take such a prior from its truth as well.)
+            None: 0.5 with ``lrm``, and as the parent without. Give the baseline of a comparison the
+            same number.
+    """
+
+    loss_terms = ('loss_cls', 'loss_bbox')
+
+    def __init__(
+        self,
+        *args,
+        lrm: OptConfigType = None,
+        ignore_iof_thr: float | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        # BaseDenseHead asks the classification loss for its channels when it predicts, and SSDHead
+        # has none, so that since mmdet 3.1 it can train and not predict.
+        self.loss_cls = None
+        self.lrm = MODELS.build(lrm) if lrm is not None else None
+        self.ignore_iof_thr = ignore_iof_thr
+        if self.lrm is not None:
+            self.lrm.check_terms(self.loss_terms)
+            self.ignore_iof_thr = 0.5 if ignore_iof_thr is None else ignore_iof_thr
+        if self.ignore_iof_thr is not None:
+            self._check_what_is_vectorised()
+            # Constants that live on the device: a copy from the host would stall every step.
+            means, stds = torch.tensor([self.bbox_coder.means, self.bbox_coder.stds])
+            self.register_buffer('target_means', means, persistent=False)
+            self.register_buffer('target_stds', stds, persistent=False)
+        self.selection = self.lrm
+        if self.lrm is None and self.ignore_iof_thr is not None and self.train_cfg:
+            self.selection = HardNegativeLoss(self.train_cfg['neg_pos_ratio'], rank_by='loss_cls')
+
+    def loss_by_feat(
+        self,
+        cls_scores: Sequence[Tensor],
+        bbox_preds: Sequence[Tensor],
+        batch_gt_instances: InstanceList,
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: OptInstanceList = None,
+    ) -> dict[str, Tensor]:
+        if self.selection is None:
+            return super().loss_by_feat(
+                cls_scores,
+                bbox_preds,
+                batch_gt_instances,
+                batch_img_metas,
+                batch_gt_instances_ignore,
+            )
+        prior_losses = self.prior_losses(
+            cls_scores, bbox_preds, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
+        )
+        return self.selection(*prior_losses)
+
+    def prior_losses(
+        self,
+        cls_scores: Sequence[Tensor],
+        bbox_preds: Sequence[Tensor],
+        batch_gt_instances: InstanceList,
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: OptInstanceList = None,
+    ) -> PriorLosses:
+        """What each prior adds to each term, before any selection.
+
+        1. Priors. 2. Match them with the truths. 3. Find the ignored ones. 4. Targets. 5. Losses.
+        """
+        # 1
+        grids = [tuple(each.shape[-2:]) for each in cls_scores]
+        level_priors = grid_priors(self.prior_generator, grids, cls_scores[0].device)
+        priors = torch.cat(level_priors)
+        # 2
+        truths = pad_truths(batch_gt_instances)
+        inside = self._inside(priors, grids, batch_img_metas)
+        gt_inds, negative = match_by_iou(
+            truths,
+            priors,
+            inside,
+            self.assigner.pos_iou_thr,
+            self.assigner.neg_iou_thr,
+            self.assigner.min_pos_iou,
+            self.assigner.gt_max_assign_all,
+            self.assigner.match_low_quality,
+        )
+        positive = gt_inds >= 0
+        # 3
+        boxes = priors.expand(len(gt_inds), -1, -1)
+        ignored = in_ignored(boxes, batch_gt_instances_ignore, self.ignore_iof_thr)
+        valid = positive | (inside & ~ignored)
+        # 4
+        gt_bboxes, gt_labels = truths.gather(gt_inds)
+        labels = gt_labels.masked_fill(~positive, self.num_classes)
+        pos_weight = self.train_cfg['pos_weight'] if self.train_cfg['pos_weight'] > 0 else 1.0
+        cls_weights = positive * pos_weight + (negative & valid)
+        # 5
+        preds = deltas = self._flatten(bbox_preds, 4)
+        if self.reg_decoded_bbox:
+            preds = self._decode(boxes, preds)
+            targets = gt_bboxes
+        else:
+            targets = self._encode(priors, torch.where(positive[..., None], gt_bboxes, priors))
+        loss_bbox = smooth_l1_loss(
+            preds, targets, reduction='none', beta=self.train_cfg['smoothl1_beta']
+        )
+        losses = dict(
+            loss_cls=self._cls_loss(cls_scores, labels) * cls_weights,
+            loss_bbox=loss_bbox.sum(dim=-1) * positive,
+        )
+        levels = [
+            Level(height * width, num_base_priors)
+            for (height, width), num_base_priors in zip(grids, self.num_base_priors, strict=True)
+        ]
+        # Only the thinning of a miner asks for the boxes.
+        thins = getattr(self.lrm, 'nms_iou_thr', None) is not None
+        bboxes = self._decode(boxes, deltas.detach()) if thins else None
+        num_positives = positive.sum(dim=1).clamp(min=1).sum()
+        return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=num_positives)
+
+    def _inside(
+        self, priors: Tensor, grids: Sequence[tuple[int, int]], batch_img_metas: list[dict]
+    ) -> Tensor:
+        """(N, P) bool, True for priors in cells of the image, and by ``allowed_border`` in it."""
+        strides = self.prior_generator.strides
+        # The number of cells of each level that hold a part of the padded image, (N, L, 2).
+        cells = [
+            [
+                (-(-meta['pad_shape'][0] // stride_y), -(-meta['pad_shape'][1] // stride_x))
+                for stride_x, stride_y in strides
+            ]
+            for meta in batch_img_metas
+        ]
+        rows, cols = _on(priors.device, cells).unbind(dim=-1)
+        inside = torch.cat(
+            [
+                (
+                    (
+                        torch.arange(height, device=priors.device)[:, None]
+                        < rows[:, level, None, None]
+                    )
+                    & (torch.arange(width, device=priors.device) < cols[:, level, None, None])
+                )
+                .flatten(1)
+                .repeat_interleave(num_base_priors, dim=1)
+                for level, ((height, width), num_base_priors) in enumerate(
+                    zip(grids, self.num_base_priors, strict=True)
+                )
+            ],
+            dim=1,
+        )
+        border = self.train_cfg['allowed_border']
+        if border >= 0:
+            shapes = _on(priors.device, [meta['img_shape'][:2] for meta in batch_img_metas])
+            height, width = shapes[..., None].unbind(dim=1)
+            x1, y1, x2, y2 = priors.unbind(dim=-1)
+            inside &= (x1 >= -border) & (y1 >= -border)
+            inside &= (x2 < width + border) & (y2 < height + border)
+        return inside
+
+    def _cls_loss(self, cls_scores: Sequence[Tensor], labels: Tensor) -> Tensor:
+        """(N, P) softmax cross-entropy of the maps of all levels with labels (N, P)."""
+        losses, offset = [], 0
+        for scores, num_base_priors in zip(cls_scores, self.num_base_priors, strict=True):
+            # Classes stay where the map has them: bringing them to the end would copy all scores
+            # twice, which takes longer than the loss.
+            scores = (
+                scores.float().unflatten(1, (num_base_priors, self.cls_out_channels)).flatten(3)
+            )
+            num_priors = num_base_priors * scores.shape[-1]
+            target = labels[:, offset : offset + num_priors].unflatten(1, (-1, num_base_priors))
+            loss = F.cross_entropy(
+                scores.flatten(0, 1), target.transpose(1, 2).flatten(0, 1), reduction='none'
+            )
+            losses.append(loss.unflatten(0, (-1, num_base_priors)).transpose(1, 2).flatten(1))
+            offset += num_priors
+        return torch.cat(losses, dim=1)
+
+    def _encode(self, priors: Tensor, gt_bboxes: Tensor) -> Tensor:
+        """(N, P, 4) deltas from priors (P, 4) to boxes (N, P, 4), as DeltaXYWHBBoxCoder.
+
+        Its own ``encode`` copies means and deviations from the host, which would stall the step.
+        """
+        sizes, gt_sizes = (each[..., 2:] - each[..., :2] for each in (priors, gt_bboxes))
+        centers, gt_centers = (
+            (each[..., :2] + each[..., 2:]) * 0.5 for each in (priors, gt_bboxes)
+        )
+        deltas = torch.cat([(gt_centers - centers) / sizes, (gt_sizes / sizes).log()], dim=-1)
+        return (deltas - self.target_means) / self.target_stds
+
+    def _decode(self, boxes: Tensor, deltas: Tensor) -> Tensor:
+        """(N, P, 4) predicted boxes."""
+        decoded = self.bbox_coder.decode(boxes.flatten(0, 1), deltas.flatten(0, 1))
+        return decoded.view_as(boxes)
+
+    @staticmethod
+    def _flatten(level_maps: Sequence[Tensor], num_attrib: int) -> Tensor:
+        """Maps (N, A * num_attrib, H, W) of all levels to (N, P, num_attrib), float32."""
+        flat = [each.permute(0, 2, 3, 1).reshape(len(each), -1, num_attrib) for each in level_maps]
+        return torch.cat(flat, dim=1).float()
+
+    def _check_what_is_vectorised(self) -> None:
+        if not 0 <= self.ignore_iof_thr <= 1:
+            raise ValueError(
+                f'bbox_head.ignore_iof_thr is {self.ignore_iof_thr}; it must lie in [0, 1]'
+            )
+        name = type(self).__name__
+        if type(self.bbox_coder) is not DeltaXYWHBBoxCoder:
+            raise ValueError(
+                f'bbox_head.bbox_coder is {type(self.bbox_coder).__name__}; with lrm or '
+                f'ignore_iof_thr {name} needs DeltaXYWHBBoxCoder. Use it, or remove both options'
+            )
+        if not self.train_cfg:
+            return
+        if type(self.assigner) is not MaxIoUAssigner or type(self.sampler) is not PseudoSampler:
+            raise ValueError(
+                f'train_cfg has the assigner {type(self.assigner).__name__} and the sampler '
+                f'{type(self.sampler).__name__}; with lrm or ignore_iof_thr {name} needs '
+                f'MaxIoUAssigner and PseudoSampler. Use them, or remove both options'
+            )
+        if self.assigner.ignore_iof_thr > 0 or self.assigner.perm_repeat_gt_cfg is not None:
+            raise ValueError(
+                'train_cfg.assigner has ignore_iof_thr or perm_repeat_gt_cfg; with lrm or '
+                f'bbox_head.ignore_iof_thr {name} ignores by its own bbox_head.ignore_iof_thr. '
+                'Set ignore_iof_thr=-1 and perm_repeat_gt_cfg=None in the assigner'
+            )
+
+
+def _on(device: torch.device, numbers: list) -> Tensor:
+    """Numbers of the host as int64 on the device; pinned memory copies in the background."""
+    tensor = torch.tensor(numbers, pin_memory=device.type == 'cuda')
+    return tensor.to(device, non_blocking=True)

@@ -1,0 +1,244 @@
+"""mmdet's YOLOv3 head whose priors are mined over all levels."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.dense_heads import YOLOV3Head
+from mmdet.models.task_modules.assigners import GridAssigner
+from mmdet.registry import MODELS
+from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
+from torch import Tensor
+
+from ..lrm_loss import PriorLosses
+from ..mining import Level
+from .targets import (
+    CellMatches,
+    Truths,
+    first_of_each,
+    grid_priors,
+    in_ignored,
+    match_in_cells,
+    pad_truths,
+    to_priors,
+)
+from .yolov2_head import MAX_LOG_RATIO
+
+
+@MODELS.register_module()
+class LRMYOLOV3Head(YOLOV3Head):
+    """YOLOV3Head whose priors are mined, over all levels of an image together or level by level.
+
+    Parameters, checkpoints and prediction are the parent's, and so are targets and losses: with
+    ``hard_ratio=1`` the loss equals the parent's to rounding. Targets are found for the whole
+    batch at once, and the terms that only positives have are computed for the few priors that can
+    be positive, so the loss takes less time than the parent's.
+
+    The terms are ``loss_cls``, ``loss_conf``, ``loss_xy`` and ``loss_wh``.
+
+    Args:
+        lrm: Config of :class:`mmdet_lrm.LRMLoss`; None trains on all priors, by the parent's own
+            code unless ``ignore_iof_thr`` is given.
+        ignore_iof_thr: A prior of whose box more than this share, in [0, 1], lies in an ignored
+            instance is no negative, and neither ranks nor trains, unless a truth is assigned to it.
+            The parent does not look at ignored instances. None: 0.5 with ``lrm``, and as the parent
+            without. Give the baseline of a comparison the same number.
+    """
+
+    loss_terms = ('loss_cls', 'loss_conf', 'loss_xy', 'loss_wh')
+
+    def __init__(
+        self,
+        *args,
+        lrm: OptConfigType = None,
+        ignore_iof_thr: float | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.lrm = MODELS.build(lrm) if lrm is not None else None
+        self.ignore_iof_thr = ignore_iof_thr
+        if self.lrm is not None:
+            self.lrm.check_terms(self.loss_terms)
+            self.ignore_iof_thr = 0.5 if ignore_iof_thr is None else ignore_iof_thr
+        if self.ignore_iof_thr is not None:
+            self._check_what_is_vectorised()
+
+    def loss_by_feat(
+        self,
+        pred_maps: Sequence[Tensor],
+        batch_gt_instances: InstanceList,
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: OptInstanceList = None,
+    ) -> dict[str, Tensor]:
+        if self.lrm is None and self.ignore_iof_thr is None:
+            return super().loss_by_feat(
+                pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
+            )
+        prior_losses = self.prior_losses(
+            pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
+        )
+        return self.lrm(*prior_losses) if self.lrm is not None else prior_losses.reduce()
+
+    def prior_losses(
+        self,
+        pred_maps: Sequence[Tensor],
+        batch_gt_instances: InstanceList,
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: OptInstanceList = None,
+    ) -> PriorLosses:
+        """What each prior adds to each term of the parent's loss.
+
+        1. Priors. 2. Match them with the truths. 3. Find positives, negatives and ignored priors.
+        4. The objectness of all priors. 5. The other terms of the matched ones, put in place.
+        """
+        # 1
+        grids = [tuple(pred_map.shape[-2:]) for pred_map in pred_maps]
+        level_priors = grid_priors(self.prior_generator, grids, pred_maps[0].device)
+        priors = torch.cat(level_priors)
+        # 2
+        truths = pad_truths(batch_gt_instances)
+        matches = match_in_cells(
+            truths,
+            level_priors,
+            grids,
+            self.prior_generator.strides,
+            self.assigner.pos_iou_thr,
+            self.assigner.neg_iou_thr,
+            self.assigner.min_pos_iou,
+            self.assigner.gt_max_assign_all,
+        )
+        # 3
+        where = first_of_each(matches.prior_inds, matches.gt_inds >= 0, len(priors))
+        positive = to_priors(where.float(), matches.prior_inds, where, len(priors)) > 0
+        boxes = priors.expand(len(truths.mask), -1, -1)
+        ignored = in_ignored(boxes, batch_gt_instances_ignore, self.ignore_iof_thr)
+        valid = positive | ~ignored
+        trains = (positive | matches.negative) & valid
+        # 4
+        losses = dict(loss_conf=self._conf_loss(pred_maps, positive.float(), trains.float()))
+        # 5
+        matched = self._matched_losses(pred_maps, level_priors, truths, matches)
+        losses |= {
+            term: to_priors(loss, matches.prior_inds, where, len(priors))
+            for term, loss in matched.items()
+        }
+        levels = [Level(height * width, self.num_base_priors) for height, width in grids]
+        losses = {term: losses[term] * self._share(term, losses[term], levels) for term in losses}
+        # Only the thinning of a miner asks for the boxes.
+        thins = getattr(self.lrm, 'nms_iou_thr', None) is not None
+        bboxes = self._decode(pred_maps, level_priors) if thins else None
+        losses = {term: losses[term] for term in self.loss_terms}
+        return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=1.0)
+
+    def _conf_loss(self, pred_maps: Sequence[Tensor], target: Tensor, weight: Tensor) -> Tensor:
+        """(N, P) objectness losses for targets and weights (N, P)."""
+        conf = torch.cat(
+            [
+                pred_map.unflatten(1, (self.num_base_priors, self.num_attrib))[:, :, 4]
+                .permute(0, 2, 3, 1)
+                .flatten(1)
+                for pred_map in pred_maps
+            ],
+            dim=1,
+        )
+        # As one column, which element-wise losses take as well as those for classes.
+        columns = (each.reshape(-1, 1) for each in (conf.float(), target, weight))
+        return self.loss_conf(*columns, reduction_override='none').view_as(conf)
+
+    def _matched_losses(
+        self,
+        pred_maps: Sequence[Tensor],
+        level_priors: Sequence[Tensor],
+        truths: Truths,
+        matches: CellMatches,
+    ) -> dict[str, Tensor]:
+        """By term, (N, M) losses of the priors in the cells of the truths."""
+        num_priors = sum(map(len, level_priors))
+        inds = matches.prior_inds.clamp(max=num_priors - 1)
+        preds = self._gather_cells(pred_maps, level_priors, inds).flatten(0, 1)
+        gt_bboxes, gt_labels = truths.gather(matches.gt_inds)
+        strides = torch.cat(
+            [
+                torch.full((len(each),), stride, device=inds.device)
+                for each, stride in zip(level_priors, self.featmap_strides, strict=True)
+            ]
+        )
+        targets = self.bbox_coder.encode(
+            torch.cat(list(level_priors))[inds].flatten(0, 1),
+            gt_bboxes.flatten(0, 1),
+            strides[inds].flatten(),
+        )
+        labels = F.one_hot(gt_labels.flatten(), self.num_classes).float()
+        if self.one_hot_smoother != 0:
+            labels = labels * (1 - self.one_hot_smoother) + self.one_hot_smoother / self.num_classes
+        losses = dict(
+            loss_cls=self.loss_cls(preds[:, 5:], labels, reduction_override='none'),
+            loss_xy=self.loss_xy(preds[:, :2], targets[:, :2], reduction_override='none'),
+            loss_wh=self.loss_wh(preds[:, 2:4], targets[:, 2:], reduction_override='none'),
+        )
+        return {term: loss.sum(dim=-1).view_as(inds) for term, loss in losses.items()}
+
+    def _gather_cells(
+        self, pred_maps: Sequence[Tensor], level_priors: Sequence[Tensor], inds: Tensor
+    ) -> Tensor:
+        """(N, M, 5 + C) predictions of the priors in the cells of the truths, M = G * L * A."""
+        inds = inds.view(len(inds), -1, self.num_levels, self.num_base_priors)
+        gathered, offset = [], 0
+        for level, (pred_map, priors) in enumerate(zip(pred_maps, level_priors, strict=True)):
+            # Padding points beyond all levels; it takes any cell.
+            cells = (inds[:, :, level, 0] - offset) // self.num_base_priors
+            cells = cells.clamp(0, len(priors) // self.num_base_priors - 1)
+            columns = pred_map.flatten(2)
+            columns = columns.gather(2, cells[:, None].expand(-1, columns.shape[1], -1))
+            gathered.append(columns.unflatten(1, (self.num_base_priors, self.num_attrib)))
+            offset += len(priors)
+        # (N, L, A, 5 + C, G) to (N, G, L, A, 5 + C)
+        return torch.stack(gathered, dim=1).permute(0, 4, 1, 2, 3).flatten(1, 3).float()
+
+    def _share(self, term: str, loss: Tensor, levels: Sequence[Level]) -> float | Tensor:
+        """What a prior's loss is multiplied by in the parent's sum or mean over each level."""
+        if getattr(self, term).reduction == 'sum':
+            return 1.0
+        columns = dict(loss_cls=self.num_classes, loss_conf=1, loss_xy=2, loss_wh=2)[term]
+        return torch.cat(
+            [
+                loss.new_full((each.num_priors,), 1 / (len(loss) * each.num_priors * columns))
+                for each in levels
+            ]
+        )
+
+    @torch.no_grad()
+    def _decode(self, pred_maps: Sequence[Tensor], level_priors: Sequence[Tensor]) -> Tensor:
+        """(N, P, 4) predicted boxes."""
+        decoded = []
+        for pred_map, priors, stride in zip(
+            pred_maps, level_priors, self.featmap_strides, strict=True
+        ):
+            deltas = pred_map.unflatten(1, (self.num_base_priors, self.num_attrib))[:, :, :4]
+            deltas = deltas.permute(0, 3, 4, 1, 2).flatten(1, 3).float()
+            deltas = torch.cat(
+                [deltas[..., :2].sigmoid(), deltas[..., 2:].clamp(max=MAX_LOG_RATIO)], dim=-1
+            )
+            decoded.append(self.bbox_coder.decode(priors, deltas, stride))
+        return torch.cat(decoded, dim=1)
+
+    def _check_what_is_vectorised(self) -> None:
+        if not 0 <= self.ignore_iof_thr <= 1:
+            raise ValueError(
+                f'bbox_head.ignore_iof_thr is {self.ignore_iof_thr}; it must lie in [0, 1]'
+            )
+        if self.train_cfg and type(self.assigner) is not GridAssigner:
+            raise ValueError(
+                f'train_cfg.assigner is {type(self.assigner).__name__}; with lrm or '
+                f'ignore_iof_thr {type(self).__name__} needs GridAssigner. Use it, or remove both '
+                f'options'
+            )
+        for term in self.loss_terms:
+            loss = getattr(self, term)
+            if getattr(loss, 'reduction', None) not in ('sum', 'mean'):
+                raise ValueError(
+                    f'bbox_head.{term} is {type(loss).__name__} with the reduction '
+                    f'{getattr(loss, "reduction", None)!r}; with lrm or ignore_iof_thr it must be '
+                    f"an element-wise loss with 'sum' or 'mean'. Set {term}.reduction, or remove "
+                    f'both options'
+                )

@@ -1,0 +1,274 @@
+"""Targets of a whole batch as tensor functions: truths, overlaps, which prior learns which truth.
+
+mmdet assigns image by image, and truth by truth within an image; these do the same for all of them
+at once, and without waiting for an accelerator.
+
+Letters: N images, L levels, A base priors per cell, P priors of one image over all levels, G the
+largest number of ground-truth boxes of an image, at least 1. Boxes are x1, y1, x2, y2 in input
+pixels. Priors are ordered by level, row, column, base prior, as mmdet's generators order them.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.task_modules.prior_generators import AnchorGenerator
+from mmdet.structures.bbox import get_box_tensor
+from mmdet.utils import InstanceList, OptInstanceList
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+
+class Truths(NamedTuple):
+    """The ground truth of a batch, padded with boxes of zeros to G of each image."""
+
+    bboxes: Tensor
+    """(N, G, 4)"""
+    labels: Tensor
+    """(N, G) int64"""
+    mask: Tensor
+    """(N, G) bool, False for padding."""
+
+    def gather(self, gt_inds: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, M, 4) boxes and (N, M) labels of truths (N, M); arbitrary ones where it is -1."""
+        inds = gt_inds.clamp(min=0)
+        return (
+            self.bboxes.gather(1, inds[..., None].expand(-1, -1, 4)),
+            self.labels.gather(1, inds),
+        )
+
+
+def pad_truths(instances: InstanceList, max_gts: int | None = None) -> Truths:
+    """Stack the first ``max_gts`` boxes and labels of each image."""
+    bboxes = [get_box_tensor(each.bboxes)[:max_gts].float() for each in instances]
+    labels = [each.labels[:max_gts].long() for each in instances]
+    mask = [torch.ones_like(each, dtype=torch.bool) for each in labels]
+    bboxes, labels, mask = (pad_sequence(each, batch_first=True) for each in (bboxes, labels, mask))
+    if mask.shape[1] == 0:
+        return Truths(F.pad(bboxes, (0, 0, 0, 1)), F.pad(labels, (0, 1)), F.pad(mask, (0, 1)))
+    return Truths(bboxes, labels, mask)
+
+
+def grid_priors(
+    generator: AnchorGenerator, grids: Sequence[tuple[int, int]], device: torch.device
+) -> list[Tensor]:
+    """(P_l, 4) priors of each level with a map of H, W cells."""
+    # The generator keeps its base priors on the host and would copy them in every step.
+    generator.base_anchors = [each.to(device) for each in generator.base_anchors]
+    return generator.grid_priors(grids, device=device)
+
+
+def box_overlap(bboxes: Tensor, others: Tensor, mode: str = 'iou') -> Tensor:
+    """Overlap of boxes (..., 4) and boxes (..., 4) whose leading dimensions broadcast.
+
+    The formula of mmdet's ``bbox_overlaps``, to the bit, which creates its epsilon on the host and
+    so makes every training step wait for the accelerator.
+
+    Args:
+        bboxes: x1, y1, x2, y2.
+        others: x1, y1, x2, y2.
+        mode: ``'iou'``, or ``'iof'`` for the share of the first box's own area.
+
+    Returns:
+        In [0, 1]; 0 where both boxes have no area.
+    """
+    x1, y1, x2, y2 = bboxes.unbind(dim=-1)
+    other_x1, other_y1, other_x2, other_y2 = others.unbind(dim=-1)
+    # Side by side, not (..., 2) at once: of 8 images' boxes this takes half of the time.
+    width = (torch.minimum(x2, other_x2) - torch.maximum(x1, other_x1)).clamp(min=0)
+    height = (torch.minimum(y2, other_y2) - torch.maximum(y1, other_y1)).clamp(min=0)
+    intersection = width * height
+    total = (x2 - x1) * (y2 - y1)
+    if mode == 'iou':
+        total = total + (other_x2 - other_x1) * (other_y2 - other_y1) - intersection
+    return intersection / total.clamp(min=1e-6)
+
+
+def max_overlap(bboxes: Tensor, others: Tensor, mask: Tensor, mode: str = 'iou') -> Tensor:
+    """(N, P) largest overlap of boxes (N, P, 4) with any of (N, G, 4), those in ``mask`` (N, G)."""
+    overlaps = box_overlap(bboxes[:, None], others[:, :, None], mode)
+    return overlaps.masked_fill(~mask[..., None], 0).amax(dim=1)
+
+
+def in_ignored(bboxes: Tensor, instances: OptInstanceList, iof_thr: float) -> Tensor:
+    """(N, P) bool, where more than ``iof_thr`` of a box (N, P, 4) lies in an ignored instance."""
+    # An image without ignored instances may come as None, and their labels may be missing.
+    regions = [
+        get_box_tensor(each.bboxes).float() if each is not None else bboxes.new_zeros(0, 4)
+        for each in instances or [None] * len(bboxes)
+    ]
+    mask = [each.new_ones(len(each), dtype=torch.bool) for each in regions]
+    regions, mask = (pad_sequence(each, batch_first=True) for each in (regions, mask))
+    if mask.shape[1] == 0:
+        return torch.zeros(bboxes.shape[:2], dtype=torch.bool, device=bboxes.device)
+    return max_overlap(bboxes, regions, mask, mode='iof') > iof_thr
+
+
+def first_of_each(prior_inds: Tensor, wanted: Tensor, num_priors: int) -> Tensor:
+    """(N, M) bool: of the ``wanted`` entries that name the same prior, the first one.
+
+    Args:
+        prior_inds: (N, M) in 0..P.
+        wanted: (N, M) bool.
+        num_priors: P.
+    """
+    order = torch.arange(prior_inds.shape[1], device=prior_inds.device).expand_as(prior_inds)
+    first = prior_inds.new_full((len(prior_inds), num_priors + 1), prior_inds.shape[1])
+    first = first.scatter_reduce(1, prior_inds.masked_fill(~wanted, num_priors), order, 'amin')
+    return wanted & (first.gather(1, prior_inds) == order)
+
+
+def to_priors(values: Tensor, prior_inds: Tensor, where: Tensor, num_priors: int) -> Tensor:
+    """(N, P) with the values (N, M) at their priors where ``where`` is True, and zero elsewhere.
+
+    Of the entries that name one prior ``where`` holds one at most. Differentiable.
+    """
+    # One column more takes what has no place.
+    inds = prior_inds.masked_fill(~where, num_priors)
+    full = values.new_zeros(len(values), num_priors + 1)
+    return full.scatter(1, inds, values)[:, :num_priors]
+
+
+class CellMatches(NamedTuple):
+    """What the priors of the cells that hold the centre of a truth learn.
+
+    Letters: M = G * L * A, for every truth the priors of its cell on each level.
+    """
+
+    prior_inds: Tensor
+    """(N, M) in 0..P; P for padding."""
+    gt_inds: Tensor
+    """(N, M) index of the truth that the prior learns, -1 for none. A prior may occur twice."""
+    negative: Tensor
+    """(N, P) bool, True for the priors that overlap no truth by more than the threshold."""
+
+
+def match_in_cells(
+    truths: Truths,
+    level_priors: Sequence[Tensor],
+    grids: Sequence[tuple[int, int]],
+    strides: Sequence[tuple[int, int]],
+    pos_iou_thr: float,
+    neg_iou_thr: float | tuple[float, float],
+    min_pos_iou: float = 0.0,
+    gt_max_assign_all: bool = True,
+) -> CellMatches:
+    """mmdet's GridAssigner with the responsible flags of YOLOV3Head, for a batch.
+
+    1. Negatives overlap no truth by more than ``neg_iou_thr``, or lie between its two numbers.
+    2. The priors of each truth's cells. 3. Such a prior learns the truth that overlaps it most, if
+    by more than ``pos_iou_thr``, be that truth's centre in its cell or not. 4. Each truth takes the
+    priors of any of these cells that it overlaps most; of two truths the later wins.
+
+    A centre on or beyond the border of the image belongs to the nearest cell.
+    """
+    priors = torch.cat(list(level_priors))
+    gt_boxes = truths.bboxes[:, :, None]
+    # 1
+    overlaps = box_overlap(gt_boxes, priors).amax(dim=1)
+    low, high = neg_iou_thr if isinstance(neg_iou_thr, tuple | list) else (-1.0, neg_iou_thr)
+    negative = (overlaps > low) & (overlaps <= high) | ~truths.mask.any(dim=1, keepdim=True)
+    # 2
+    centers = (truths.bboxes[..., :2] + truths.bboxes[..., 2:]) * 0.5
+    prior_inds, offset = [], 0
+    for level, (height, width), (stride_x, stride_y) in zip(
+        level_priors, grids, strides, strict=True
+    ):
+        col = (centers[..., 0] / stride_x).floor().long().clamp(0, width - 1)
+        row = (centers[..., 1] / stride_y).floor().long().clamp(0, height - 1)
+        num_base_priors = len(level) // (height * width)
+        base = torch.arange(num_base_priors, device=priors.device)
+        prior_inds.append(offset + (row * width + col)[..., None] * num_base_priors + base)
+        offset += len(level)
+    prior_inds = torch.stack(prior_inds, dim=2)
+    mask = truths.mask[..., None, None].expand_as(prior_inds).flatten(1)
+    prior_inds = prior_inds.flatten(1)
+    # 3
+    overlaps = box_overlap(gt_boxes, priors[prior_inds][:, None])
+    overlaps = overlaps.masked_fill(~(mask[:, None] & truths.mask[..., None]), -1)
+    best_overlap, best_gt = overlaps.max(dim=1)
+    gt_inds = best_gt.masked_fill(best_overlap <= pos_iou_thr, -1)
+    # 4
+    gt_overlap = overlaps.amax(dim=2, keepdim=True)
+    taken = (overlaps == gt_overlap) & (gt_overlap > min_pos_iou)
+    if not gt_max_assign_all:
+        inds = prior_inds[:, None].expand_as(taken)
+        first = inds.masked_fill(~taken, len(priors)).amin(dim=2, keepdim=True)
+        taken = taken & (inds == first)
+    gt_inds = _later_wins(taken, gt_inds)
+    return CellMatches(
+        prior_inds.masked_fill(~mask, len(priors)), gt_inds.masked_fill(~mask, -1), negative
+    )
+
+
+def match_by_iou(
+    truths: Truths,
+    priors: Tensor,
+    inside: Tensor,
+    pos_iou_thr: float,
+    neg_iou_thr: float | tuple[float, float],
+    min_pos_iou: float = 0.0,
+    gt_max_assign_all: bool = True,
+    match_low_quality: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """mmdet's MaxIoUAssigner, for a batch.
+
+    1. Negatives overlap no truth by ``neg_iou_thr`` or more, or lie between its two numbers. 2. A
+    prior learns the truth that overlaps it most, if by ``pos_iou_thr`` or more. 3. Each truth takes
+    the prior that it overlaps most (or all of the same overlap); of two truths the later wins.
+
+    Args:
+        truths: of N images.
+        priors: (P, 4).
+        inside: (N, P) bool, False for priors that take no part, such as those outside the image.
+        pos_iou_thr: and the rest as MaxIoUAssigner.
+
+    Returns:
+        (N, P) index of the truth that each prior learns, -1 for none, and (N, P) bool, True for
+        negatives.
+    """
+    overlaps = box_overlap(truths.bboxes[:, :, None], priors)
+    overlaps = overlaps.masked_fill(~(inside[:, None] & truths.mask[..., None]), -1)
+    best_overlap, best_gt = overlaps.max(dim=1)
+    # 1
+    low, high = neg_iou_thr if isinstance(neg_iou_thr, tuple | list) else (0.0, neg_iou_thr)
+    negative = (best_overlap >= low) & (best_overlap < high)
+    negative = inside & (negative | ~truths.mask.any(dim=1, keepdim=True))
+    # 2
+    gt_inds = best_gt.masked_fill(best_overlap < pos_iou_thr, -1)
+    # 3
+    if match_low_quality:
+        gt_overlap, gt_prior = overlaps.max(dim=2)
+        taking = truths.mask & (gt_overlap >= min_pos_iou)
+        if gt_max_assign_all:
+            taken = (overlaps == gt_overlap[..., None]) & taking[..., None]
+            gt_inds = _later_wins(taken, gt_inds)
+        else:
+            taken_by = assign_truths(gt_prior.masked_fill(~taking, len(priors)), len(priors))
+            gt_inds = torch.where(taken_by >= 0, taken_by, gt_inds)
+    return gt_inds, negative & (gt_inds < 0)
+
+
+def assign_truths(prior_inds: Tensor, num_priors: int) -> Tensor:
+    """Index of the truth that each prior learns; of two truths with one prior the later wins.
+
+    Args:
+        prior_inds: (N, G) index of the prior that each truth takes, P for none.
+        num_priors: P.
+
+    Returns:
+        (N, P) int64, -1 for priors without a truth.
+    """
+    num_imgs, num_gts = prior_inds.shape
+    gt_inds = torch.arange(num_gts, device=prior_inds.device).expand(num_imgs, -1)
+    # One column more takes the padding. The maximum makes the result the same in any order.
+    assigned = prior_inds.new_full((num_imgs, num_priors + 1), -1)
+    return assigned.scatter_reduce(1, prior_inds, gt_inds, 'amax')[:, :num_priors]
+
+
+def _later_wins(taken: Tensor, gt_inds: Tensor) -> Tensor:
+    """(N, M) last truth that takes each prior, by ``taken`` (N, G, M); ``gt_inds`` if none does."""
+    order = torch.arange(taken.shape[1], device=taken.device)[:, None]
+    last = torch.where(taken, order, -1).amax(dim=1)
+    return torch.where(last >= 0, last, gt_inds)
