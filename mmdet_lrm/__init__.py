@@ -4,6 +4,7 @@ from .backbones import Darknet19, TinyYOLOV2
 from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
 from .hooks import LRMScheduleHook
 from .kitti import KittiDataset, KittiMetric
+from .lrm_element_loss import LRMElementLoss
 from .lrm_loss import HardNegativeLoss, LRMLoss
 from .necks import PassthroughNeck
 from .version import __version__
@@ -13,6 +14,7 @@ __all__ = [
     'HardNegativeLoss',
     'KittiDataset',
     'KittiMetric',
+    'LRMElementLoss',
     'LRMLoss',
     'LRMSSDHead',
     'LRMScheduleHook',

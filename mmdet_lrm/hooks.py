@@ -5,6 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from .lrm_element_loss import LRMElementLoss
 from .lrm_loss import LRMLoss
 
 
@@ -37,8 +38,9 @@ class LRMScheduleHook(Hook):
     def before_train(self, runner: Runner) -> None:
         if not self._losses(runner):
             raise ValueError(
-                'LRMScheduleHook is in custom_hooks, and the model has no LRMLoss that it could '
-                'steer. Switch the mining on with model.bbox_head.lrm, or remove the hook'
+                'LRMScheduleHook is in custom_hooks, and the model has no LRMLoss and no '
+                'LRMElementLoss that it could steer. Switch the mining on with '
+                'model.bbox_head.lrm, or remove the hook'
             )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
@@ -57,6 +59,8 @@ class LRMScheduleHook(Hook):
         return (now - self.begin) / (self.end - self.begin)
 
     @staticmethod
-    def _losses(runner: Runner) -> list[LRMLoss]:
+    def _losses(runner: Runner) -> list[LRMLoss | LRMElementLoss]:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        return [module for module in model.modules() if isinstance(module, LRMLoss)]
+        return [
+            module for module in model.modules() if isinstance(module, LRMLoss | LRMElementLoss)
+        ]

@@ -296,7 +296,7 @@ class YOLOV2Head(BaseDenseHead):
         losses = dict(
             loss_xy=0.5 * (preds[..., :2].sigmoid() - coord_targets[..., :2]).square().sum(dim=-1),
             loss_wh=0.5 * (preds[..., 2:4] - coord_targets[..., 2:]).square().sum(dim=-1),
-            loss_conf=self._conf_loss(preds[..., 4], conf_targets),
+            loss_conf=self._conf_loss(preds[..., 4], conf_targets, (conf_weights > 0) & valid),
             loss_cls=self._cls_loss(preds[..., 5:], gt_labels),
         )
         weights = dict(
@@ -377,11 +377,12 @@ class YOLOV2Head(BaseDenseHead):
         ).view_as(gt_bboxes)
         return torch.where(positive[..., None], targets, self.own_box)
 
-    def _conf_loss(self, conf: Tensor, target: Tensor) -> Tensor:
-        """(N, P) logits and targets to (N, P) losses; element-wise losses see one column."""
+    def _conf_loss(self, conf: Tensor, target: Tensor, trains: Tensor) -> Tensor:
+        """(N, P) logits, targets and bool to (N, P) losses; element-wise losses see one column."""
         pred = conf if self.use_sigmoid_conf else conf.sigmoid()
-        loss = self.loss_conf(pred.reshape(-1, 1), target.reshape(-1, 1), reduction_override='none')
-        return loss.view_as(conf)
+        columns = (each.reshape(-1, 1) for each in (pred, target, trains.float()))
+        # By position, since losses differ in what they call the weight.
+        return self.loss_conf(*columns, reduction_override='none').view_as(conf)
 
     def _cls_loss(self, cls_logits: Tensor, labels: Tensor) -> Tensor:
         """(N, P, C) logits and (N, P) labels to (N, P) losses, summed over sigmoid classes."""

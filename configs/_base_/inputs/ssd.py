@@ -1,0 +1,28 @@
+# Images stretched to 300 x 300, and SSD's way to vary them: placed on a larger canvas, crops that
+# keep objects, colours, flips. YOLOv3 has the same in mmdet, with a smaller canvas.
+img_scale = (300, 300)
+
+load_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+]
+crop_pipeline = [
+    dict(type='Expand', mean=[123.675, 116.28, 103.53], to_rgb=True, ratio_range=(1, 4)),
+    dict(type='MinIoURandomCrop', min_ious=(0.1, 0.3, 0.5, 0.7, 0.9), min_crop_size=0.3),
+]
+colour_pipeline = [
+    dict(type='RandomFlip', prob=0.5),
+    dict(
+        type='PhotoMetricDistortion',
+        brightness_delta=32,
+        contrast_range=(0.5, 1.5),
+        saturation_range=(0.5, 1.5),
+        hue_delta=18,
+    ),
+]
+meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip')
+pack = dict(type='PackDetInputs', meta_keys=meta_keys)
+resize = dict(type='Resize', scale=img_scale, keep_ratio=False)
+train_pipeline = [*load_pipeline, *crop_pipeline, resize, *colour_pipeline, pack]
+# The truths of an evaluation stay in the pixels of the file.
+test_pipeline = [load_pipeline[0], resize, load_pipeline[1], pack]

@@ -1,0 +1,21 @@
+_base_ = [
+    './_base_/detectors/ssd300.py',
+    './_base_/datasets/voc.py',
+    './_base_/inputs/ssd.py',
+    './_base_/schedules/ssd300.py',
+    './_base_/default_runtime.py',
+]
+
+model = dict(
+    bbox_head=dict(num_classes=20, anchor_generator=dict(basesize_ratio_range=(0.2, 0.9))),
+)
+train_dataloader = dict(
+    dataset=dict(
+        datasets=[
+            dict(pipeline=_base_.train_pipeline, **_base_.voc07),
+            dict(pipeline=_base_.train_pipeline, **_base_.voc12),
+        ]
+    )
+)
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,3 @@
+_base_ = './yolov2-tiny_coco.py'
+
+model = dict(bbox_head=dict(lrm=dict(type='LRMLoss', hard_ratio=0.25)))

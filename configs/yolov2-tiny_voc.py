@@ -1,0 +1,18 @@
+_base_ = [
+    './_base_/detectors/yolov2-tiny.py',
+    './_base_/datasets/voc.py',
+    './_base_/inputs/darknet.py',
+    './_base_/schedules/sgd.py',
+    './_base_/default_runtime.py',
+]
+
+train_dataloader = dict(
+    dataset=dict(
+        datasets=[
+            dict(pipeline=_base_.train_pipeline, **_base_.voc07),
+            dict(pipeline=_base_.train_pipeline, **_base_.voc12),
+        ]
+    )
+)
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = val_dataloader

@@ -1,0 +1,59 @@
+_base_ = [
+    './_base_/detectors/yolov3-mobilenetv2.py',
+    './_base_/inputs/darknet.py',
+    './_base_/schedules/scratch.py',
+    './_base_/default_runtime.py',
+]
+
+# Your own data in COCO's layout: folders of images, and a JSON file of annotations for each.
+data_root = '{{$DATA_ROOT:data/mine}}'
+classes = ('RBC', 'WBC', 'Platelets')
+train_json, train_images = 'annotations/train.json', 'train/'
+val_json, val_images = 'annotations/val.json', 'val/'
+batch_size = 8
+max_epochs = 30
+# 'open-mmlab://mmdet/mobilenet_v2' downloads and starts from ImageNet's weights, None from scratch.
+pretrained = None
+
+model = dict(
+    backbone=dict(init_cfg=pretrained and dict(type='Pretrained', checkpoint=pretrained)),
+    bbox_head=dict(num_classes=len(classes)),
+)
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='CocoDataset',
+        data_root=data_root,
+        metainfo=dict(classes=classes),
+        ann_file=train_json,
+        data_prefix=dict(img=train_images),
+        pipeline=_base_.train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='CocoDataset',
+        data_root=data_root,
+        metainfo=dict(classes=classes),
+        ann_file=val_json,
+        data_prefix=dict(img=val_images),
+        test_mode=True,
+        pipeline=_base_.test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='CocoMetric', metric='bbox', ann_file=f'{data_root}/{val_json}')
+test_evaluator = val_evaluator
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    _base_.param_scheduler[0],
+    {**_base_.param_scheduler[1], 'end': max_epochs, 'T_max': max_epochs},
+]

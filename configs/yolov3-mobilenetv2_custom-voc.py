@@ -1,0 +1,61 @@
+_base_ = [
+    './_base_/detectors/yolov3-mobilenetv2.py',
+    './_base_/inputs/darknet.py',
+    './_base_/schedules/scratch.py',
+    './_base_/default_runtime.py',
+]
+
+# Your own data in VOC's layout: JPEGImages, Annotations, and lists of names without ending.
+data_root = '{{$DATA_ROOT:data/mine}}'
+classes = ('RBC', 'WBC', 'Platelets')
+train_list = 'ImageSets/Main/train.txt'
+val_list = 'ImageSets/Main/val.txt'
+batch_size = 8
+max_epochs = 30
+# 'open-mmlab://mmdet/mobilenet_v2' downloads and starts from ImageNet's weights, None from scratch.
+pretrained = None
+
+model = dict(
+    backbone=dict(init_cfg=pretrained and dict(type='Pretrained', checkpoint=pretrained)),
+    bbox_head=dict(num_classes=len(classes)),
+)
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='XMLDataset',
+        data_root=data_root,
+        metainfo=dict(classes=classes),
+        ann_file=train_list,
+        data_prefix=dict(sub_data_root=''),
+        # A box without area is ignored.
+        filter_cfg=dict(bbox_min_size=1),
+        pipeline=_base_.train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='XMLDataset',
+        data_root=data_root,
+        metainfo=dict(classes=classes),
+        ann_file=val_list,
+        data_prefix=dict(sub_data_root=''),
+        test_mode=True,
+        pipeline=_base_.test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='VOCMetric', metric='mAP', eval_mode='area', prefix='voc')
+test_evaluator = val_evaluator
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    _base_.param_scheduler[0],
+    {**_base_.param_scheduler[1], 'end': max_epochs, 'T_max': max_epochs},
+]

@@ -1,0 +1,234 @@
+"""Try Loss Rank Mining in the one-stage detectors that mmdet ships, by a line of their config each.
+
+python tools/head_table.py                     what is not yet in results/heads.json, then the table
+python tools/head_table.py --render            the table alone
+
+Every config of a SingleStageDetector is taken. In its head the loss of objectness, heat map or
+classes becomes an LRMElementLoss around itself, or, where mmdet_lrm has a head of its own, it
+gets `lrm`. The detector is built from it; of the configs that share detector, head and losses, one
+runs a training step on drawn images, forward and backward. It works if the step ends with finite
+gradients and the mining has left elements out.
+"""
+
+import argparse
+import json
+import os
+import re
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import mmdet
+import torch
+from mmdet.models.detectors import SingleStageDetector
+from mmdet.registry import MODELS
+from mmdet.testing import demo_mm_inputs
+from mmdet.utils import register_all_modules
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import MessageHub
+
+import mmdet_lrm
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / 'results' / 'heads.json'
+DOCUMENT = ROOT / 'docs' / 'heads.md'
+CONFIGS = Path(mmdet.__file__).parent / '.mim' / 'configs'
+# The loss that sees the background, by preference.
+LOSSES = ('loss_conf', 'loss_obj', 'loss_center_heatmap', 'loss_heatmap', 'loss_cls')
+OWN_HEADS = {'YOLOV3Head': 'LRMYOLOV3Head', 'SSDHead': 'LRMSSDHead'}
+RATIO = 0.25
+# Small networks first: every config of a group has the same head and losses.
+SMALL = ('r18', 'r50', '_s_', 'tiny', 'b0', 'regnetx-400', 'mobilenet')
+SIDE = 128
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--render', action='store_true', help='render the results that exist')
+    parser.add_argument('--only', help='names of detectors or heads that contain this')
+    args = parser.parse_args()
+    register_all_modules()
+    # Preprocessors that resize now and then ask which iteration it is.
+    MessageHub.get_current_instance().update_info('iter', 0)
+    rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    if not args.render:
+        done = {(row['detector'], row['head'], row['losses']) for row in rows}
+        for key, paths in groups().items():
+            if key in done or (args.only and args.only.lower() not in ' '.join(key).lower()):
+                continue
+            row = try_group(key, paths)
+            print(f'{row["detector"]}, {row["head"]}: {row["outcome"]}', flush=True)
+            rows.append(row)
+            RESULTS.parent.mkdir(exist_ok=True)
+            RESULTS.write_text(json.dumps(rows, indent=1) + '\n')
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(document(rows))
+    print(f'{sum(row["works"] for row in rows)} of {len(rows)} work; table: {DOCUMENT}')
+
+
+def groups() -> dict[tuple[str, str, str], list[Path]]:
+    """The configs by detector, head and losses."""
+    found = {}
+    for path, model in one_stage_models():
+        _, head = head_of(model)
+        losses = {k: v['type'] for k, v in head.items() if k.startswith('loss') and 'type' in v}
+        key = (model.type, head.get('type', 'none'), ', '.join(losses.values()) or 'its own')
+        found.setdefault(key, []).append(path)
+    return dict(sorted(found.items()))
+
+
+def one_stage_models() -> Iterator[tuple[Path, ConfigDict]]:
+    for path in sorted(CONFIGS.glob('*/*.py')):
+        if path.parent.name == '_base_':
+            continue
+        try:
+            model = Config.fromfile(path).get('model')
+        except (ImportError, FileNotFoundError):  # needs a package or file that mmdet lacks
+            continue
+        detector = MODELS.get(model.type) if model and isinstance(model.type, str) else None
+        if detector is not None and issubclass(detector, SingleStageDetector):
+            yield path, model
+
+
+def head_of(model: ConfigDict) -> tuple[str, ConfigDict]:
+    for name in ('bbox_head', 'rpn_head', 'panoptic_head', 'mask_head'):
+        if isinstance(model.get(name), dict):
+            return name, model[name]
+    return 'bbox_head', ConfigDict()
+
+
+def try_group(key: tuple[str, str, str], paths: list[Path]) -> dict:
+    """Build the detector of every config, and take one training step with the smallest."""
+    paths = sorted(paths, key=lambda path: (not any(s in path.name for s in SMALL), path.name))
+    swapped = swap(Config.fromfile(paths[0]).model)
+    row = dict(detector=key[0], head=key[1], losses=key[2], configs=len(paths), swapped=swapped)
+    row['tried'] = str(paths[0].relative_to(CONFIGS))
+    try:
+        if swapped is None:
+            raise ValueError('its config names no loss of objectness or classes')
+        row |= training_step(paths[0])
+        for path in paths[1:]:
+            model = Config.fromfile(path).model
+            swap(model)
+            MODELS.build(without_downloads(model))
+    except Exception as error:  # the table says what stopped whatever stopped
+        row |= dict(works=False, outcome=reason(error))
+    return row
+
+
+def swap(model: ConfigDict) -> str | None:
+    """Switch the mining on in place; what was changed, None if there is nothing to change."""
+    _, head = head_of(model)
+    if head.get('type') in OWN_HEADS:
+        head.update(type=OWN_HEADS[head['type']], lrm=dict(type='LRMLoss', hard_ratio=RATIO))
+        return f'type, lrm ({head["type"]})'
+    for name in LOSSES:
+        if isinstance(head.get(name), dict):
+            head[name].update(type='LRMElementLoss', loss=head[name]['type'], hard_ratio=RATIO)
+            return name
+    return None
+
+
+def training_step(path: Path) -> dict:
+    config = Config.fromfile(path)
+    swap(config.model)
+    torch.manual_seed(0)
+    model = MODELS.build(without_downloads(config.model)).train()
+    counts = []  # of what was kept and what there was, in each ranking
+    patched = mmdet_lrm.lrm_element_loss, mmdet_lrm.lrm_loss
+    plain = [module.hard_mask for module in patched]
+
+    def counting(loss, num_hard, valid=None):
+        mask = plain[0](loss, num_hard, valid)
+        counts.append((int(mask.sum()), int(valid.sum())))
+        return mask
+
+    needs_masks = model.with_mask or hasattr(model, 'panoptic_head')
+    batch = demo_mm_inputs(
+        2,
+        [[3, SIDE, SIDE], [3, SIDE, SIDE]],
+        num_items=[4, 3],
+        num_classes=2,
+        with_mask=needs_masks or 'Ins' in path.name or 'mask' in model.__class__.__name__.lower(),
+        with_semantic='panoptic' in path.name,
+    )
+    try:
+        for module in patched:
+            module.hard_mask = counting
+        data = model.data_preprocessor(batch, training=True)
+        losses = model(**data, mode='loss')
+        total, _ = model.parse_losses(losses)
+        total.backward()
+    finally:
+        for module, function in zip(patched, plain, strict=True):
+            module.hard_mask = function
+    gradients = [each.grad for each in model.parameters() if each.grad is not None]
+    if not all(each.isfinite().all() for each in gradients):
+        raise FloatingPointError('its gradients are not finite')
+    if not counts:
+        raise ValueError('its head computes the loss by itself, without calling the one given')
+    kept, there = (sum(column) for column in zip(*counts, strict=True))
+    if kept >= there:
+        raise ValueError(f'nothing was left out: {kept} of {there} elements kept')
+    return dict(works=True, outcome=f'keeps {kept} of {there}', kept=kept, elements=there)
+
+
+def without_downloads(model: ConfigDict) -> ConfigDict:
+    """Random weights in place of pre-trained ones, which the check does not need."""
+
+    def strip(node):
+        if isinstance(node, dict):
+            if isinstance(node.get('init_cfg'), dict) and node.init_cfg.get('type') == 'Pretrained':
+                node.init_cfg = None
+            for value in node.values():
+                strip(value)
+        elif isinstance(node, list | tuple):
+            for value in node:
+                strip(value)
+
+    strip(model)
+    model.pop('teacher_ckpt', None)
+    if 'teacher_config' in model:  # is relative to the folder of the configs
+        model.teacher_config = str(CONFIGS.parent / model.teacher_config)
+    return model
+
+
+def reason(error: Exception) -> str:
+    """The error in a line, and the file of mmdet that it came from."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if f'{os.sep}mmdet{os.sep}' in frame.filename
+    ]
+    text = re.sub(r'\s+', ' ', str(error)) or type(error).__name__
+    text = text.replace(str(CONFIGS.parents[1]), 'mmdet')[:150]
+    return f'{text} ({Path(frames[-1].filename).name})' if frames else text
+
+
+def document(rows: list[dict]) -> str:
+    working = [row for row in rows if row['works']]
+    lines = [
+        '# Loss Rank Mining in the one-stage detectors of MMDetection',
+        '',
+        f'By one line of the config each, `tools/head_table.py` switched the mining on in '
+        f'{sum(row["configs"] for row in rows)} configs that mmdet ships, of {len(rows)} kinds '
+        f'of detector, head and losses. It works in {len(working)} kinds, which are '
+        f'{sum(row["configs"] for row in working)} configs. Each detector was built, and one of '
+        f'each kind took a training step on two images of {SIDE} x {SIDE} pixels.',
+        '',
+        '| detector | head | configs | key that changed | losses of the head | works |',
+        '| --- | --- | ---: | --- | --- | --- |',
+    ]
+    for row in sorted(rows, key=lambda row: (not row['works'], row['detector'], row['head'])):
+        verdict = ('yes, ' if row['works'] else 'no: ') + row['outcome'].replace('|', '/')
+        lines.append(
+            f'| {row["detector"]} | {row["head"]} | {row["configs"]} | {row["swapped"] or "-"} '
+            f'| {row["losses"]} | {verdict} |'
+        )
+    return '\n'.join(lines) + '\n'
+
+
+if __name__ == '__main__':
+    main()
