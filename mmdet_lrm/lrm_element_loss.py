@@ -77,63 +77,44 @@ class LRMElementLoss(nn.Module):
                 raise
             return getattr(self.loss, name)
 
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor | tuple,
-        weight: Tensor | None = None,
-        avg_factor: float | Tensor | None = None,
-        reduction_override: str | None = None,
-        **kwargs,
-    ) -> Tensor:
+    def forward(self, *args, **kwargs) -> Tensor:
         """The loss of the hardest elements; the arguments are the wrapped loss's.
 
         Raises:
             FloatingPointError: An element that is not ignored has a loss that is NaN or infinite;
                 on an accelerator in the next call.
         """
-        if pred.numel() == 0:
-            return self._call(
-                self.loss, pred, target, weight, avg_factor, reduction_override, kwargs
-            )
-        weight, num_kept = self._mine(pred, target, weight, kwargs)
-        if self.normalizer == 'loss' or reduction_override == 'none':
-            return self._call(
-                self.loss, pred, target, weight, avg_factor, reduction_override, kwargs
-            )
-        total = self._call(self.loss, pred, target, weight, None, 'sum', kwargs)
-        return total / num_kept.clamp(min=1)
-
-    def _call(
-        self,
-        loss: nn.Module,
-        pred: Tensor,
-        target: Tensor | tuple,
-        weight: Tensor | None,
-        avg_factor: float | Tensor | None,
-        reduction_override: str | None,
-        kwargs: dict,
-    ) -> Tensor:
-        options = dict(avg_factor=avg_factor, reduction_override=reduction_override)
-        return loss(pred, target, **{self._weight_name: weight}, **options, **kwargs)
+        # Losses differ in where their weight stands and in what they call it.
+        given = dict(inspect.signature(self.loss.forward).bind(*args, **kwargs).arguments)
+        given |= given.pop('kwargs', {})
+        if next(iter(given.values())).numel() == 0:
+            return self.loss(**given)
+        given[self._weight_name], num_kept = self._mine(given)
+        if self.normalizer == 'loss' or given.get('reduction_override') == 'none':
+            return self.loss(**given)
+        given |= dict(reduction_override='sum', avg_factor=None)
+        return self.loss(**given) / num_kept.clamp(min=1)
 
     @torch.no_grad()
-    def _mine(
-        self, pred: Tensor, target: Tensor | tuple, weight: Tensor | None, kwargs: dict
-    ) -> tuple[Tensor, Tensor]:
+    def _mine(self, given: dict) -> tuple[Tensor, Tensor]:
         """The weight with zeros for the easy elements, and the number of the hard ones.
 
         1. Losses. 2. Elements: rows to rank, and which take part. 3. Keep the hardest. 4. Back to
         the weight's shape.
         """
+        pred, target, *_ = given.values()
+        weight = given.get(self._weight_name)
         # 1: a loss that keeps statistics, such as GHM, must not count this call as a step.
         loss_fn = copy.deepcopy(self.loss) if any(True for _ in self.loss.buffers()) else self.loss
-        loss = self._call(loss_fn, pred, target, weight, None, 'none', kwargs)
+        loss = loss_fn(**given | dict(reduction_override='none', avg_factor=None))
         if not torch.is_tensor(loss) or loss.dim() == 0:
             raise ValueError(
                 f'LRMElementLoss.loss is {type(self.loss).__name__}, which gave no losses of its '
                 f'elements for predictions of the shape {tuple(pred.shape)}. {_REMEDY}'
             )
+        shape = None if weight is None else weight.shape
+        if weight is not None and weight.numel() == loss.numel():
+            weight = weight.reshape(loss.shape)  # FSAF has one of each class, in one dimension
         # 2
         rows = self._rows(loss.float(), loss).sum(dim=2)
         valid = torch.ones_like(rows, dtype=torch.bool)
@@ -164,7 +145,7 @@ class LRMElementLoss(nn.Module):
             weight = weight * mask.reshape(mask.shape[: weight.dim()])
         else:
             weight = weight * mask.reshape(mask.shape + (1,) * (weight.dim() - mask.dim()))
-        return weight, num_kept
+        return weight if shape is None else weight.reshape(shape), num_kept
 
     def _rows(self, values: Tensor, loss: Tensor) -> Tensor:
         """Losses, or what broadcasts to them, as (rankings, elements, terms of an element)."""

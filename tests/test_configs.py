@@ -2,8 +2,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
+
+from mmdet_lrm import LRMElementLoss
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(path.name for path in CONFIGS.glob('*.py'))
@@ -33,11 +36,65 @@ def test_an_overlay_is_the_switch_and_nothing_else(name):
     assert difference(overlay, baseline) == ['model.bbox_head.lrm']
 
 
+DETECTORS = ('yolov2', 'yolov2-tiny', 'yolov3', 'yolov3-mobilenetv2', 'ssd300', 'ssdlite')
+RIVALS = ('focal', 'lrm-focal', 'ghm', '3to1', 'ohem')
+
+
+@pytest.mark.parametrize('data', ['kitti', 'voc', 'coco', 'bccd'])
+def test_every_detector_has_a_baseline_and_its_mined_twin(data):
+    expected = {f'{each}_{way}{data}.py' for each in DETECTORS for way in ('', 'lrm_')}
+    assert expected <= set(NAMES)
+
+
+def test_a_rival_is_an_overlay_of_the_same_baseline_that_touches_the_objectness_alone():
+    for rival in RIVALS:
+        for data in ('kitti', 'bccd'):
+            overlay = Config.fromfile(CONFIGS / f'yolov2-tiny_{rival}_{data}.py').to_dict()
+            baseline = Config.fromfile(CONFIGS / f'yolov2-tiny_{data}.py').to_dict()
+            for key in difference(overlay, baseline):
+                assert re.match(r'model\.bbox_head\.(lrm|loss_conf)', key), key
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_a_config_builds_its_model(name):
     config = Config.fromfile(CONFIGS / name)
     head = MODELS.build(config.model).bbox_head
-    assert (head.lrm is not None) == ('_lrm_' in name)
+    mined = re.search(r'_(lrm|lrm-focal|3to1|ohem)_', name) is not None
+    assert (head.lrm is not None) == mined
+    assert isinstance(head.loss_conf if 'objectness' in name else None, LRMElementLoss) == (
+        'objectness' in name
+    )
+    classes = {'kitti': 3, 'voc': 20, 'coco': 80, 'bccd': 3, 'custom-voc': 3, 'custom-coco': 3}
+    assert head.num_classes == classes[Path(name).stem.rsplit('_', 1)[1]]
+
+
+@pytest.mark.parametrize(
+    ('name', 'height', 'width'),
+    [
+        ('ssd300_voc', 300, 300),
+        ('ssd300_kitti', 300, 960),
+        ('ssdlite_coco', 320, 320),
+        ('ssdlite_kitti', 320, 960),
+        ('ssdlite_bccd', 320, 320),
+    ],
+)
+def test_the_priors_of_ssd_cover_the_input(name, height, width):
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    resize = [step for step in config.train_pipeline if step.type == 'Resize']
+    assert [step.scale for step in resize] == [(width, height)]
+    model = MODELS.build(config.model).eval()
+    with torch.no_grad():
+        scores, _ = model.bbox_head(model.extract_feat(torch.zeros(1, 3, height, width)))
+    grids = [each.shape[-2:] for each in scores]
+    if name == 'ssd300_voc':
+        assert sum(each.shape[1] // 21 * each.shape[2] * each.shape[3] for each in scores) == 8732
+    for priors in model.bbox_head.prior_generator.grid_priors(grids, device='cpu'):
+        centers = (priors[:, :2] + priors[:, 2:]) / 2
+        ends = centers.amin(dim=0) + centers.amax(dim=0)
+        # The first centre is as far from the left border as the last one from the right.
+        torch.testing.assert_close(
+            ends, torch.tensor([width, height], dtype=torch.float32), rtol=0.07, atol=0
+        )
 
 
 def test_the_data_root_comes_from_the_environment(monkeypatch):

@@ -125,6 +125,15 @@ def test_rows_without_weight_do_not_count():
     assert loss.flatten().tolist() == [0.0, 5.0, 3.0, 0.0]
 
 
+def test_weights_of_each_class_may_come_in_one_dimension():
+    pred, weight = torch.randn(ROWS, CLASSES), torch.rand(ROWS * CLASSES)
+    module = build('FocalLoss', num_hard=4)
+    flat = module(pred, LABELS, weight, reduction_override='none')
+    rows = MODELS.build(dict(type='FocalLoss'))(pred, LABELS, weight, reduction_override='none')
+    kept = rows.sum(dim=1) >= rows.sum(dim=1).sort().values[-4]
+    torch.testing.assert_close(flat, rows * kept[:, None])
+
+
 def test_ignored_labels_do_not_count():
     pred = torch.tensor([[0.0, 9.0], [0.0, 9.0], [0.0, 5.0], [0.0, 1.0]])
     labels = torch.tensor([255, -100, 0, 0])

@@ -6,13 +6,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-RESULTS = sorted((ROOT / 'results').glob('*.json'))
+RESULTS = sorted((ROOT / 'results').glob('kitti_*.json')) + sorted(
+    (ROOT / 'results').glob('bccd_*.json')
+)
 COLUMNS = ('Car_moderate', 'Pedestrian_moderate', 'Cyclist_moderate', 'moderate')
 
 
 def table_row(run):
-    """A run as a row of a table: config, seed, AP40 / AP11 of the classes and their mean."""
+    """A run as a row of a table: config, seed, and its APs in percent.
+
+    On KITTI AP40 / AP11 of the classes and their mean; else mAP of the val and of the test split.
+    """
     metrics = run['metrics']
+    if 'voc/mAP' in metrics:
+        cells = [f'{metrics["voc/mAP"] * 100:.1f}', f'{metrics["test/voc/mAP"] * 100:.1f}']
+        return f'{run["config"]}.py) | {run["seed"]} | {" | ".join(cells)} |'
     cells = [
         f'{metrics[f"kitti/{key}_AP40"]:.2f} / {metrics[f"kitti/{key}_AP11"]:.2f}'
         for key in COLUMNS

@@ -52,6 +52,20 @@ def test_cfg_options_replace_settings(train):
     assert cfg.model.bbox_head.lrm.hard_ratio == 0.5
 
 
+@pytest.mark.parametrize(
+    ('head', 'remedy'),
+    [
+        ('YOLOV3Head', r"set model\.bbox_head\.type='LRMYOLOV3Head'"),
+        ('SSDHead', r"set model\.bbox_head\.type='LRMSSDHead'"),
+        ('RetinaHead', r"mine in a loss of the head: model\.bbox_head\.loss_cls=dict\(type='LRMEl"),
+    ],
+)
+def test_a_head_that_cannot_mine_is_named_with_what_to_do(train, head, remedy):
+    message = rf'the config has model\.bbox_head\.lrm, and {head} cannot mine .*{remedy}'
+    with pytest.raises(SystemExit, match=message):
+        train('--cfg-options', f'model.bbox_head.type={head}')
+
+
 def test_resume_goes_on_from_the_last_checkpoint_or_the_given_one(train, tmp_path):
     checkpoint = tmp_path / 'epoch_1.pth'
     checkpoint.touch()

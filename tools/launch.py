@@ -4,6 +4,7 @@ What a user can get wrong ends the program with one message on stderr.
 """
 
 import argparse
+import inspect
 import os
 import sys
 import tempfile
@@ -17,6 +18,7 @@ INSTALL = (
 try:
     import numpy as np
     import torch
+    from mmdet.registry import MODELS
     from mmengine.config import Config, ConfigDict, DictAction
     from mmengine.device import get_device
     from mmengine.logging import HistoryBuffer
@@ -96,8 +98,30 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
+    require_mining_heads(cfg.get('model') or {}, 'model')
     require_writable(cfg.work_dir)
     return cfg
+
+
+def require_mining_heads(node: object, key: str) -> None:
+    """Every module that the config gives an `lrm` can mine."""
+    if not isinstance(node, dict):
+        return
+    module = MODELS.get(node['type']) if isinstance(node.get('type'), str) else None
+    if node.get('lrm') and module and 'lrm' not in inspect.signature(module).parameters:
+        own = {'YOLOV3Head': 'LRMYOLOV3Head', 'SSDHead': 'LRMSSDHead'}.get(node['type'])
+        remedy = (
+            f"set {key}.type='{own}'"
+            if own
+            else f'remove it, and mine in a loss of the head: {key}.loss_cls=dict(type='
+            "'LRMElementLoss', loss=<the type it had>, ...)"
+        )
+        raise SystemExit(
+            f'error: the config has {key}.lrm, and {node["type"]} cannot mine (YOLOV2Head, '
+            f'LRMYOLOV3Head and LRMSSDHead can); {remedy}'
+        )
+    for name, child in node.items():
+        require_mining_heads(child, f'{key}.{name}')
 
 
 def config_path(name: str) -> str:
@@ -142,7 +166,8 @@ def require_data(cfg: Config, *loaders: str) -> None:
                     raise SystemExit(
                         f"error: the {dataset.get('type')} of {loader} needs '{path}', which does "
                         f'not exist (from {Path.cwd()}). Prepare the data there, or set data_root '
-                        'in the config to their folder (for KITTI the variable KITTI_ROOT does it)'
+                        'in the config to their folder (as do the variables KITTI_ROOT, VOC_ROOT, '
+                        'COCO_ROOT, BCCD_ROOT and, for custom data, DATA_ROOT)'
                     )
 
 
