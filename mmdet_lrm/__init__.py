@@ -1,6 +1,7 @@
 """Loss Rank Mining (arXiv 1804.04606) for MMDetection; importing it registers everything."""
 
 from .backbones import Darknet19, TinyYOLOV2
+from .darknet.network import DarknetNet
 from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
 from .hooks import LRMScheduleHook
 from .kitti import KittiDataset, KittiMetric
@@ -11,6 +12,7 @@ from .version import __version__
 
 __all__ = [
     'Darknet19',
+    'DarknetNet',
     'HardNegativeLoss',
     'KittiDataset',
     'KittiMetric',

@@ -109,16 +109,24 @@ def try_group(key: tuple[str, str, str], paths: list[Path]) -> dict:
     row = dict(detector=key[0], head=key[1], losses=key[2], configs=len(paths), swapped=swapped)
     row |= dict(broken=len(broken))
     row['tried'] = str(paths[0].relative_to(CONFIGS))
-    try:
-        if swapped is None:
-            raise ValueError('its config names no loss of objectness or classes')
-        row |= training_step(paths[0])
-        for path in paths[1:]:
-            model = Config.fromfile(path).model
-            swap(model)
-            MODELS.build(without_downloads(model))
-    except Exception as error:  # the table says what stopped whatever stopped
-        row |= dict(works=False, outcome=reason(error))
+    if swapped is None:
+        outcome = 'its config names no loss of objectness or classes'
+        return row | dict(works=False, outcome=outcome, refused={})
+    refused = {}
+    for path in paths:
+        name = str(path.relative_to(CONFIGS))
+        try:
+            if 'works' in row:
+                model = Config.fromfile(path).model
+                swap(model)
+                MODELS.build(without_downloads(model))
+            else:
+                row |= training_step(path) | dict(tried=name)
+        except Exception as error:  # the table says what stopped whatever stopped
+            refused[name] = reason(error)
+    row['refused'] = refused
+    if 'works' not in row:
+        row |= dict(works=False, outcome=refused[row['tried']])
     return row
 
 
@@ -148,7 +156,8 @@ def training_step(path: Path) -> dict:
     config = Config.fromfile(path)
     swap(config.model)
     torch.manual_seed(0)
-    model = MODELS.build(without_downloads(config.model)).train()
+    model = MODELS.build(without_downloads(config.model))
+    model.train()  # returns nothing in detectors with a teacher
     counts = []  # of what was kept and what there was, in each ranking
     patched = mmdet_lrm.lrm_element_loss, mmdet_lrm.lrm_loss
     plain = [module.hard_mask for module in patched]
@@ -238,6 +247,8 @@ def document(rows: list[dict]) -> str:
     ]
     for row in sorted(rows, key=lambda row: (not row['works'], row['detector'], row['head'])):
         verdict = ('yes, ' if row['works'] else 'no: ') + row['outcome'].replace('|', '/')
+        if row['works'] and row['refused']:
+            verdict += '; but ' + ', '.join(f'`{k}`: {v}' for k, v in row['refused'].items())
         lines.append(
             f'| {row["detector"]} | {row["head"]} | {row["configs"]} | {row["swapped"] or "-"} '
             f'| {row["losses"]} | {verdict} |'

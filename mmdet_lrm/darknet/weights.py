@@ -1,0 +1,123 @@
+"""Darknet's ``.weights``: a header, then the float32 numbers of each convolution."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .cfg import DarknetError, Layer
+
+Arrays = dict[str, np.ndarray]
+
+
+class Header(NamedTuple):
+    """What a file begins with; ``seen`` has 8 bytes since version 0.2, 4 before."""
+
+    major: int = 0
+    minor: int = 2
+    revision: int = 0
+    seen: int = 0
+
+    @property
+    def wide(self) -> bool:
+        return self.major * 10 + self.minor >= 2
+
+    def to_bytes(self) -> bytes:
+        version = np.array([self.major, self.minor, self.revision], '<i4').tobytes()
+        return version + np.array([self.seen], '<u8' if self.wide else '<i4').tobytes()
+
+
+def parameters(layer: Layer) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a layer's arrays in the order of the file; only convolutions have any.
+
+    ``biases`` are the offsets of the batch normalisation where there is one.
+    """
+    if layer.kind != 'convolutional':
+        return {}
+    filters = layer.out_channels
+    names = ['biases', 'scales', 'mean', 'variance'] if layer.batch_normalize else ['biases']
+    shapes = {name: (filters,) for name in names}
+    return shapes | {'weights': (filters, layer.in_channels, layer.size, layer.size)}
+
+
+def read_weights(
+    path: str | Path, layers: Sequence[Layer], partial: bool = False
+) -> tuple[Header, dict[int, Arrays]]:
+    """The arrays by index of the layer.
+
+    Args:
+        path: a ``.weights`` file, or of a part of the network such as its first 23 layers.
+        layers: of the whole network.
+        partial: allow a file that ends behind one of the layers.
+
+    Raises:
+        DarknetError: the file is missing, ends within a layer (or early, unless ``partial``), has
+            numbers left, or numbers that are not finite: it belongs to another ``.cfg``.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DarknetError(f'{path} cannot be read: {error}') from error
+    if len(data) < 16:
+        raise DarknetError(f'{path} has {len(data)} bytes; the header alone has 16 or 20')
+    major, minor, revision = (int(each) for each in np.frombuffer(data, '<i4', 3))
+    if not (0 <= major < 1000 and 0 <= minor < 1000):
+        raise DarknetError(f'{path} has the version {major}.{minor}; it is no file of darknet')
+    header = Header(major, minor, revision)
+    end = 20 if header.wide else 16
+    seen = np.frombuffer(data[12:end], '<u8' if header.wide else '<i4')
+    if len(seen) == 0 or (len(data) - end) % 4:
+        raise DarknetError(f'{path} has {len(data)} bytes, no header and whole float32 numbers')
+    header = header._replace(seen=int(seen[0]))
+    numbers = np.frombuffer(data, '<f4', offset=end)
+    arrays, position = {}, 0
+    for layer in layers:
+        shapes = parameters(layer)
+        if not shapes:
+            continue
+        needed = sum(int(np.prod(shape)) for shape in shapes.values())
+        if partial and position == len(numbers) and arrays:
+            break
+        if position + needed > len(numbers):
+            raise DarknetError(
+                f'{path} is too short: {layer} needs {needed} numbers from {position} on, and the '
+                f'file has {len(numbers)} in all. It is truncated or belongs to another .cfg'
+            )
+        arrays[layer.index] = {}
+        for name, shape in shapes.items():
+            count = int(np.prod(shape))
+            values = numbers[position : position + count].reshape(shape)
+            if not np.isfinite(values).all() or (name == 'variance' and (values < 0).any()):
+                raise DarknetError(
+                    f'{path}: the {name} of {layer} are not finite, or negative where they cannot '
+                    f'be. The file is broken or belongs to another .cfg'
+                )
+            arrays[layer.index][name] = values.astype(np.float32)
+            position += count
+    if position < len(numbers):
+        raise DarknetError(
+            f'{path} is too long: the layers of the .cfg have {position} numbers, the file '
+            f'{len(numbers)}. It belongs to another .cfg'
+        )
+    return header, arrays
+
+
+def write_weights(
+    path: str | Path, header: Header, layers: Sequence[Layer], arrays: dict[int, Arrays]
+) -> None:
+    """The arrays of all convolutions in darknet's order.
+
+    Raises:
+        DarknetError: an array is missing or has another shape; nothing is written.
+    """
+    chunks = [header.to_bytes()]
+    for layer in layers:
+        for name, shape in parameters(layer).items():
+            values = arrays.get(layer.index, {}).get(name)
+            if values is None or values.shape != shape:
+                found = 'there are none' if values is None else f'they have {values.shape}'
+                raise DarknetError(f'the {name} of {layer} must have the shape {shape}; {found}')
+            chunks.append(np.ascontiguousarray(values, '<f4').tobytes())
+    Path(path).write_bytes(b''.join(chunks))

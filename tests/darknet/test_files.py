@@ -1,0 +1,263 @@
+"""Darknet's files as such: reading, writing, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hub import get_config
+
+from mmdet_lrm.darknet.cfg import DarknetError, Section, follow, read_cfg, write_cfg
+from mmdet_lrm.darknet.convert import (
+    build,
+    describe,
+    detector_config,
+    structure,
+    to_arrays,
+)
+from mmdet_lrm.darknet.files import import_backbone, import_network, net_options
+from mmdet_lrm.darknet.network import max_pool
+from mmdet_lrm.darknet.weights import Header, parameters, read_weights, write_weights
+
+CFG = """# a comment
+[net]
+width = 64   ; and another
+height=32
+
+[convolutional]
+batch_normalize=1
+filters=4
+size=3
+stride=1
+pad=1
+activation=leaky
+
+[maxpool]
+size=2
+stride=2
+
+[convolutional]
+filters=12
+size=1
+stride=1
+pad=1
+activation=linear
+
+[region]
+anchors=1,1, 2,2
+classes=1
+coords=4
+num=2
+softmax=1
+"""
+NUM_NUMBERS = 3 * 4 + 4 + 4 * 3 * 9 + 12 + 12 * 4
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The network above, with numbers that count up from 1."""
+    cfg, weights = tmp_path / 'net.cfg', tmp_path / 'net.weights'
+    cfg.write_text(CFG)
+    numbers = np.arange(1, NUM_NUMBERS + 1, dtype='<f4')
+    weights.write_bytes(Header(seen=64000).to_bytes() + numbers.tobytes())
+    return cfg, weights
+
+
+def test_sections_and_shapes_are_read(files):
+    sections = read_cfg(files[0])
+    assert [each.kind for each in sections] == [
+        'net',
+        'convolutional',
+        'maxpool',
+        'convolutional',
+        'region',
+    ]
+    assert sections[0].options == {'width': '64', 'height': '32'}
+    shapes = [
+        (each.in_channels, each.out_channels, each.height, each.width) for each in follow(sections)
+    ]
+    assert shapes == [(3, 4, 32, 64), (4, 4, 16, 32), (4, 12, 16, 32), (12, 12, 16, 32)]
+
+
+def test_what_is_written_is_read_again(files, tmp_path):
+    sections = read_cfg(files[0])
+    write_cfg(tmp_path / 'copy.cfg', sections)
+    copy = read_cfg(tmp_path / 'copy.cfg')
+    assert [(each.kind, each.options) for each in copy] == [
+        (each.kind, each.options) for each in sections
+    ]
+
+
+def test_numbers_are_in_darknets_order(files):
+    header, arrays = read_weights(files[1], follow(read_cfg(files[0])))
+    assert header == Header(0, 2, 0, 64000)
+    assert arrays[0]['biases'].tolist() == [1, 2, 3, 4]
+    assert arrays[0]['scales'].tolist() == [5, 6, 7, 8]
+    assert arrays[0]['mean'].tolist() == [9, 10, 11, 12]
+    assert arrays[0]['variance'].tolist() == [13, 14, 15, 16]
+    assert arrays[0]['weights'].shape == (4, 3, 3, 3)
+    assert arrays[0]['weights'][0, 0, 0].tolist() == [17, 18, 19]
+    assert arrays[2]['biases'][0] == 17 + 108
+    assert arrays[2]['weights'].flatten()[-1] == NUM_NUMBERS
+
+
+@pytest.mark.parametrize(
+    ('header', 'length'), [(Header(0, 1, 0, 7), 16), (Header(0, 2, 0, 2**40), 20)]
+)
+def test_both_headers_survive(files, tmp_path, header, length):
+    layers = follow(read_cfg(files[0]))
+    _, arrays = read_weights(files[1], layers)
+    copy = tmp_path / 'copy.weights'
+    write_weights(copy, header, layers, arrays)
+    assert copy.stat().st_size == length + 4 * NUM_NUMBERS
+    again, others = read_weights(copy, layers)
+    assert again == header
+    assert all(
+        np.array_equal(arrays[i][name], others[i][name]) for i in arrays for name in arrays[i]
+    )
+
+
+def test_a_part_of_a_network_is_read_if_asked_for(files):
+    layers = follow(read_cfg(files[0]))
+    first = 20 + 4 * (16 + 108)
+    files[1].write_bytes(files[1].read_bytes()[:first])
+    with pytest.raises(DarknetError, match=r'too short: layer 2 .*line 18.* needs 60 numbers'):
+        read_weights(files[1], layers)
+    _, arrays = read_weights(files[1], layers, partial=True)
+    assert sorted(arrays) == [0]
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda data: data[:-4], r'too short: layer 2 \(\[convolutional\] of line 18, 4 to 12'),
+        (
+            lambda data: data + bytes(8),
+            rf'too long: .* have {NUM_NUMBERS} numbers, .* {NUM_NUMBERS + 2}',
+        ),
+        (lambda data: data + b'x', r'no header and whole float32 numbers'),
+        (lambda data: data[:9], r'has 9 bytes; the header alone has 16 or 20'),
+        (lambda data: b'PK\x03\x04' * 8 + data, r'is no file of darknet'),
+        (lambda data: data[:-4] + b'\x00\x00\xc0\x7f', r'weights of layer 2 .* are not finite'),
+    ],
+)
+def test_broken_weights_are_refused_and_nothing_is_written(files, tmp_path, change, message):
+    files[1].write_bytes(change(files[1].read_bytes()))
+    with pytest.raises(DarknetError, match=message):
+        import_network(*files, tmp_path / 'out')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['net.cfg', 'net.weights']
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ('[maxpool]', '[dropout]', r'line 14: \[dropout\] is not supported'),
+        ('size=2', 'size 2', r"line 15: 'size 2' is no key=value"),
+        ('filters=12', 'filters=13', r'has 13 filters; num \* \(5 \+ classes\) .* is 12'),
+        ('filters=4', 'filters=four', r'line 6 has filters=four, which is no integer'),
+        ('filters=4', 'groups=2', r'has groups'),
+        ('activation=leaky', 'activation=mish', r'activation mish; supported are leaky and linear'),
+        ('[net]', '[region]', r'does not begin with a \[net\] section'),
+        ('num=2', 'num=3', r'num=3 and 4 numbers of anchors'),
+        ('softmax=1', 'tree=a.tree', r'tree of classes'),
+        ('[region]', '[softmax]', r'a detector of darknet ends with \[region\]'),
+        ('[region]', '[yolo]', r'is not YOLOv3 with Darknet-53'),
+        ('[maxpool]\nsize=2', '[route]\nlayers=-5', r'takes the layers \[-5\]; there are 1 before'),
+    ],
+)
+def test_a_cfg_that_cannot_be_imported_is_refused(files, tmp_path, old, new, message):
+    text = files[0].read_text()
+    assert old in text
+    files[0].write_text(text.replace(old, new, 1))
+    with pytest.raises(DarknetError, match=message):
+        import_network(*files, tmp_path / 'out')
+    assert not list(tmp_path.glob('out*'))
+
+
+def test_files_that_exist_are_kept_unless_told(files, tmp_path):
+    import_network(*files, tmp_path / 'out')
+    (tmp_path / 'out.py').write_text('mine')
+    with pytest.raises(DarknetError, match=r'exist; name another --out, or give --force'):
+        import_network(*files, tmp_path / 'out')
+    assert (tmp_path / 'out.py').read_text() == 'mine'
+    import_network(*files, tmp_path / 'out', force=True)
+    assert 'TinyYOLOV2' in (tmp_path / 'out.py').read_text()
+
+
+def test_names_must_be_as_many_as_classes(files, tmp_path):
+    names = tmp_path / 'my.names'
+    names.write_text('cat\ndog\n')
+    with pytest.raises(DarknetError, match='has 2 names, the network 1 classes'):
+        import_network(*files, tmp_path / 'out', names)
+    names.write_text('cat\n')
+    import_network(*files, tmp_path / 'out', names)
+    checkpoint = torch.load(tmp_path / 'out.pth')
+    assert checkpoint['meta']['dataset_meta']['classes'] == ('cat',)
+
+
+def test_a_plain_stack_becomes_tiny_yolov2(files):
+    sections = read_cfg(files[0])
+    model = detector_config(sections, follow(sections))
+    # Its last layer but one has no batch norm, so the body is the first convolution and the pool.
+    assert model['backbone']['type'] == 'TinyYOLOV2'
+    assert model['backbone']['channels'] == (4,)
+    assert model['bbox_head']['anchor_generator']['base_sizes'] == [[(2.0, 2.0), (4.0, 4.0)]]
+
+
+def test_yolov3_is_recognised_by_its_own_description(tmp_path):
+    model = get_config('mmdet::yolo/yolov3_d53_8xb8-ms-416-273e_coco.py').model.to_dict()
+    model['backbone']['init_cfg'] = None
+    described = describe(build(model))
+    net = Section('net', {k: str(v) for k, v in net_options(64, 64).items()})
+    sections = [net, *(each.section for each in described)]
+    write_cfg(tmp_path / 'yolov3.cfg', sections)
+    sections = read_cfg(tmp_path / 'yolov3.cfg')
+    layers = follow(sections)
+    # yolov3.cfg has 107 layers, 75 of them convolutions, and yolov3.weights 62,001,757 numbers.
+    assert len(layers) == 107
+    assert sum(layer.kind == 'convolutional' for layer in layers) == 75
+    numbers = sum(int(np.prod(shape)) for layer in layers for shape in parameters(layer).values())
+    assert numbers == 62_001_757
+    imported = detector_config(sections, layers)
+    assert (
+        imported['bbox_head']['anchor_generator']['base_sizes']
+        == (model['bbox_head']['anchor_generator']['base_sizes'])
+    )
+    assert structure(layers) == structure(follow(sections))
+
+
+def test_the_first_layers_of_darknet19_become_a_backbone(tmp_path):
+    backbone = build(dict(type='Darknet19'))
+    backbone.init_weights()
+    detector = build(
+        dict(
+            type='SingleStageDetector',
+            backbone=dict(type='Darknet19'),
+            neck=dict(type='PassthroughNeck'),
+            bbox_head=dict(type='YOLOV2Head', num_classes=20, in_channels=1024),
+        )
+    )
+    described = describe(detector)
+    net = Section('net', {k: str(v) for k, v in net_options(64, 64).items()})
+    sections = [net, *(each.section for each in described)]
+    write_cfg(tmp_path / 'net.cfg', sections)
+    layers = follow(sections)
+    first = layers[:23]  # of darknet19_448.conv.23
+    assert sum(layer.kind == 'convolutional' for layer in first) == 18
+    state = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
+    state = detector.state_dict() | state
+    write_weights(tmp_path / 'part.23', Header(0, 1, 0, 5), first, to_arrays(described, state))
+    (file,) = import_backbone(tmp_path / 'net.cfg', tmp_path / 'part.23', tmp_path / 'out')
+    imported = torch.load(file)['state_dict']
+    for key, value in backbone.state_dict().items():
+        if not key.endswith('num_batches_tracked'):
+            assert torch.equal(imported[f'backbone.{key}'], value), key
+    assert not [key for key in imported if not key.startswith('backbone.')]
+    with pytest.raises(DarknetError, match='too short: layer 23 '):
+        import_network(tmp_path / 'net.cfg', tmp_path / 'part.23', tmp_path / 'whole')
+
+
+def test_max_pooling_pads_as_darknet():
+    x = torch.arange(1.0, 6).view(1, 1, 1, 5).expand(1, 1, 5, 5)
+    # Size 2: the window at the right border is cut. Size 3: the first window begins one before.
+    assert max_pool(x, 2, 2, 1)[0, 0, 0].tolist() == [2, 4, 5]
+    assert max_pool(x, 2, 1, 1)[0, 0, 0].tolist() == [2, 3, 4, 5, 5]
+    assert max_pool(x, 3, 2, 2)[0, 0, 0].tolist() == [2, 4, 5]

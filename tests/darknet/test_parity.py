@@ -1,0 +1,204 @@
+"""Imported networks against darknet's own forward pass, and against OpenCV's as a second oracle."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+
+from mmdet_lrm.darknet.cfg import Section, follow, write_cfg
+from mmdet_lrm.darknet.convert import build, describe, to_arrays
+from mmdet_lrm.darknet.files import export_network, import_network, net_options
+from mmdet_lrm.darknet.weights import Header, parameters, write_weights
+
+META = dict(img_shape=(224, 224), ori_shape=(224, 224), scale_factor=(1.0, 1.0))
+
+
+def loaded(name):
+    """The detector of an import, ready to run, and its config."""
+    config = Config.fromfile(name.with_suffix('.py'))
+    model = MODELS.build(config.model).eval()
+    model.load_state_dict(torch.load(name.with_suffix('.pth'))['state_dict'])
+    return model, config
+
+
+def raw_map(model, image):
+    with torch.no_grad():
+        ((raw,),) = model.bbox_head(model.extract_feat(torch.from_numpy(image)[None]))
+    return raw
+
+
+@pytest.mark.parametrize('network', ['tiny-yolov2-trial3', 'tiny-yolov2-trial3-noBatch'])
+def test_maps_and_detections_are_darknets(network, shared_dir, tmp_path):
+    golden = np.load(shared_dir / f'golden/darknet_forward/{network}.npz')
+    source = shared_dir / f'data/darknet/{network}'
+    import_network(source.with_suffix('.cfg'), source.with_suffix('.weights'), tmp_path / 'net')
+    model, _ = loaded(tmp_path / 'net')
+    raw = raw_map(model, golden['image'])
+    np.testing.assert_allclose(raw[0].numpy(), golden['raw'], rtol=0, atol=1e-4)
+
+    attributes = raw.unflatten(1, (5, 25))
+    activated = attributes.clone()
+    activated[:, :, [0, 1, 4]] = attributes[:, :, [0, 1, 4]].sigmoid()
+    activated[:, :, 5:] = attributes[:, :, 5:].softmax(dim=2)
+    expected = golden['activated'].reshape(activated.shape)
+    np.testing.assert_allclose(activated.numpy(), expected, rtol=0, atol=1e-4)
+
+    cfg = Config(dict(model.test_cfg) | dict(score_thr=0.1))
+    found = model.bbox_head.predict_by_feat([raw], [META], cfg=cfg)[0]
+    boxes = found.bboxes
+    rows = torch.cat(
+        [
+            found.labels[:, None],
+            found.scores[:, None],
+            (boxes[:, :2] + boxes[:, 2:]) / 2,
+            boxes[:, 2:] - boxes[:, :2],
+        ],
+        dim=1,
+    ).numpy()
+    wanted = golden['detections']
+    rows, wanted = (each[np.lexsort(each.round(2).T[::-1])] for each in (rows, wanted))
+    np.testing.assert_allclose(rows, wanted, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize('network', ['tiny-yolov2-trial3', 'tiny-yolov2-trial3-noBatch'])
+def test_import_and_export_give_the_same_bytes(network, shared_dir, tmp_path):
+    source = shared_dir / f'data/darknet/{network}'
+    name = tmp_path / 'net'
+    import_network(source.with_suffix('.cfg'), source.with_suffix('.weights'), name)
+    files = name.with_suffix('.py'), name.with_suffix('.pth')
+    cfg, weights = export_network(*files, tmp_path / 'back')
+    assert weights.read_bytes() == source.with_suffix('.weights').read_bytes()
+    import_network(cfg, weights, tmp_path / 'again')
+    again = export_network(tmp_path / 'again.py', tmp_path / 'again.pth', tmp_path / 'third')
+    assert [each.read_bytes() for each in again] == [cfg.read_bytes(), weights.read_bytes()]
+
+
+def conv(filters, size=3, norm=1, activation='leaky', stride=1):
+    return Section(
+        'convolutional',
+        dict(
+            batch_normalize=str(norm),
+            filters=str(filters),
+            size=str(size),
+            stride=str(stride),
+            pad='1',
+            activation=activation,
+        ),
+    )
+
+
+def pool(size=2, stride=2):
+    return Section('maxpool', dict(size=str(size), stride=str(stride)))
+
+
+def route(*layers):
+    return Section('route', dict(layers=','.join(map(str, layers))))
+
+
+def region(num, classes):
+    anchors = ', '.join(f'{1 + 0.5 * index:g}' for index in range(2 * num))
+    options = dict(anchors=anchors, classes=classes, coords=4, num=num, softmax=1, thresh=0.6)
+    return Section('region', {key: str(value) for key, value in options.items()})
+
+
+NETWORKS = {
+    'a passthrough, another width': [
+        *(conv(8), pool(), conv(12), pool(), conv(16), pool(), conv(24), conv(20, 1)),
+        *(route(-4), conv(8, 1), Section('reorg', dict(stride='2')), route(-1, -4)),
+        *(conv(16), conv(3 * 7, 1, 0, 'linear'), region(3, 2)),
+    ],
+    'a shortcut and strided convolutions': [
+        *(conv(8, stride=2), conv(16, stride=2), conv(8, 1), conv(16)),
+        Section('shortcut', {'from': '-3', 'activation': 'linear'}),
+        *(pool(), conv(14, 3, 0, 'leaky'), conv(2 * 6, 1, 0, 'linear'), region(2, 1)),
+    ],
+    'an upsampled map': [
+        *(conv(8), pool(), conv(8), pool(), conv(16, 3, 1, 'linear')),
+        *(Section('upsample', dict(stride='2')), route(-1, -4), conv(10)),
+        *(conv(12, 1, 0, 'linear'), region(2, 1)),
+    ],
+    'a pool that keeps the size': [
+        *(conv(6), pool(), conv(8), pool(2, 1), conv(8, 1)),
+        *(conv(12, 1, 0, 'linear'), region(2, 1)),
+    ],
+}
+
+
+def write_random(sections, name, rng):
+    """``.cfg`` and ``.weights`` with numbers that keep the maps near 1."""
+    layers = follow(sections)
+    arrays = {}
+    for layer in layers:
+        arrays[layer.index] = {}
+        for kind, shape in parameters(layer).items():
+            values = rng.standard_normal(shape).astype(np.float32)
+            if kind in ('scales', 'variance'):
+                values = np.abs(values) * 0.2 + 0.8
+            elif kind == 'weights':
+                values /= np.sqrt(np.prod(shape[1:]) / 2)
+            else:
+                values *= 0.2
+            arrays[layer.index][kind] = values
+    files = name.with_suffix('.cfg'), name.with_suffix('.weights')
+    write_cfg(files[0], sections)
+    write_weights(files[1], Header(seen=123456789012), layers, arrays)
+    return files
+
+
+def opencv_map(files, image, layer=None):
+    """The map before the detection layer by OpenCV."""
+    net = cv2.dnn.readNetFromDarknet(*map(str, files))
+    net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+    net.setInput(image[None])
+    names = net.getLayerNames()
+    return net.forward(layer or [name for name in names if name.startswith('conv_')][-1])
+
+
+@pytest.mark.parametrize('network', NETWORKS)
+def test_any_network_gives_opencvs_map(network, tmp_path):
+    rng = np.random.default_rng(0)
+    net = Section('net', {k: str(v) for k, v in net_options(96, 64).items()})
+    files = write_random([net, *NETWORKS[network]], tmp_path / 'net', rng)
+    import_network(*files, tmp_path / 'imported')
+    model, _ = loaded(tmp_path / 'imported')
+    assert model.bbox_head.images_seen.item() == 123456789012
+    image = rng.random((3, 64, 96), dtype=np.float32)
+    raw = raw_map(model, image).numpy()
+    np.testing.assert_allclose(raw, opencv_map(files, image), rtol=1e-4, atol=1e-4)
+    exported = export_network(
+        tmp_path / 'imported.py', tmp_path / 'imported.pth', tmp_path / 'back'
+    )
+    assert exported[1].read_bytes() == files[1].read_bytes()
+    np.testing.assert_allclose(opencv_map(exported, image), raw, rtol=1e-4, atol=1e-4)
+
+
+def test_yolov2_voc_of_our_own_exporter_is_opencvs(tmp_path):
+    model = build(
+        dict(
+            type='SingleStageDetector',
+            backbone=dict(type='Darknet19'),
+            neck=dict(type='PassthroughNeck'),
+            bbox_head=dict(type='YOLOV2Head', num_classes=20, in_channels=1024),
+        )
+    ).eval()
+    model.init_weights()
+    described = describe(model)
+    net = Section('net', {k: str(v) for k, v in net_options(96, 64).items()})
+    sections = [net, *(each.section for each in described)]
+    files = tmp_path / 'net.cfg', tmp_path / 'net.weights'
+    write_cfg(files[0], sections)
+    arrays = to_arrays(described, model.state_dict())
+    write_weights(files[1], Header(), follow(sections), arrays)
+    # yolov2-voc.weights has as many numbers: 50,676,061 of which 4 bytes each, and the header.
+    assert files[1].stat().st_size == 20 + 4 * sum(
+        each.size for layer in arrays.values() for each in layer.values()
+    )
+    image = np.random.default_rng(0).random((3, 64, 96), dtype=np.float32)
+    expected = raw_map(model, image).numpy()
+    np.testing.assert_allclose(opencv_map(files, image), expected, rtol=1e-3, atol=1e-4)
+    import_network(*files, tmp_path / 'again')
+    again, config = loaded(tmp_path / 'again')
+    assert (config.model.backbone.type, config.model.neck.type) == ('Darknet19', 'PassthroughNeck')
+    np.testing.assert_allclose(raw_map(again, image).numpy(), expected, rtol=1e-3, atol=1e-4)

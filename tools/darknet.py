@@ -1,0 +1,59 @@
+"""Bring networks of darknet to MMDetection, and back.
+
+python tools/darknet.py import yolov2-voc.cfg yolov2-voc.weights --out yolov2-voc
+    writes yolov2-voc.py and yolov2-voc.pth, which mmdet's DetInferencer takes at once
+python tools/darknet.py import darknet19.cfg darknet19_448.conv.23 --backbone --out darknet19
+    writes darknet19.pth, to be named in `backbone.init_cfg`, of a file that may end early
+python tools/darknet.py export CONFIG CHECKPOINT --out name
+    writes name.cfg and name.weights
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from launch import config_path
+
+from mmdet_lrm.darknet.cfg import DarknetError
+from mmdet_lrm.darknet.files import export_network, import_backbone, import_network
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest='command', required=True)
+    into = commands.add_parser('import', help='from .cfg and .weights')
+    into.add_argument('cfg', type=Path)
+    into.add_argument('weights', type=Path)
+    into.add_argument('--out', type=Path, required=True, metavar='NAME')
+    into.add_argument(
+        '--names', type=Path, help="a class a line, as darknet's data/voc.names; else VOC or COCO"
+    )
+    into.add_argument('--backbone', action='store_true', help='the layers below the detection only')
+    into.add_argument('--force', action='store_true', help='replace files that exist')
+    back = commands.add_parser('export', help='to .cfg and .weights')
+    back.add_argument('config')
+    back.add_argument('checkpoint', type=Path)
+    back.add_argument('--out', type=Path, required=True, metavar='NAME')
+    back.add_argument('--force', action='store_true', help='replace files that exist')
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        if args.command == 'export':
+            config = config_path(args.config)
+            written = export_network(config, args.checkpoint, args.out, args.force)
+        elif args.backbone:
+            written = import_backbone(args.cfg, args.weights, args.out, args.force)
+        else:
+            written = import_network(args.cfg, args.weights, args.out, args.names, args.force)
+    except DarknetError as error:
+        sys.exit(f'error: {error}')
+    print('wrote', ', '.join(map(str, written)))
+
+
+if __name__ == '__main__':
+    main()
