@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmdet.registry import MODELS
+from mmdet.registry import DATASETS, METRICS, MODELS
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 
 from mmdet_lrm.darknet.cfg import Section, follow, write_cfg
 from mmdet_lrm.darknet.convert import build, describe, to_arrays
@@ -73,6 +74,43 @@ def test_import_and_export_give_the_same_bytes(network, shared_dir, tmp_path):
     import_network(cfg, weights, tmp_path / 'again')
     again = export_network(tmp_path / 'again.py', tmp_path / 'again.pth', tmp_path / 'third')
     assert [each.read_bytes() for each in again] == [cfg.read_bytes(), weights.read_bytes()]
+
+
+def test_ap_on_real_images_is_that_of_opencvs_maps(shared_dir, tmp_path):
+    source = shared_dir / 'data/darknet/tiny-yolov2-trial3'
+    files = source.with_suffix('.cfg'), source.with_suffix('.weights')
+    import_network(*files, tmp_path / 'net')
+    model, config = loaded(tmp_path / 'net')
+    root = shared_dir / 'data/voc_sample'
+    names = sorted(path.stem for path in (root / 'VOC2012/Annotations').glob('*.xml'))
+    (tmp_path / 'sample.txt').write_text('\n'.join(names))
+    dataset = dict(
+        config.test_dataloader.dataset,
+        data_root=str(root),
+        ann_file=str(tmp_path / 'sample.txt'),
+        data_prefix=dict(sub_data_root='VOC2012/'),
+    )
+    dataset = DATASETS.build(dataset)
+    metrics = [
+        METRICS.build(dict(type='VOCMetric', metric='mAP', eval_mode='area')) for _ in range(2)
+    ]
+    for metric in metrics:
+        metric.dataset_meta = dataset.metainfo
+    assert len(dataset) == 50
+    for sample in dataset:
+        data = model.data_preprocessor(pseudo_collate([sample]), training=False)
+        image = data['inputs'].numpy()[0]
+        maps = raw_map(model, image), torch.from_numpy(opencv_map(files, image))
+        for raw, metric in zip(maps, metrics, strict=True):
+            (data_sample,) = data['data_samples']
+            meta = data_sample.metainfo
+            found = model.bbox_head.predict_by_feat([raw], [meta], rescale=True)[0]
+            result = data_sample.clone()
+            result.pred_instances = found
+            metric.process({}, [result.to_dict()])
+    ours, opencvs = (metric.evaluate(len(dataset))['pascal_voc/mAP'] for metric in metrics)
+    assert ours > 0.3
+    assert abs(ours - opencvs) < 0.001
 
 
 def conv(filters, size=3, norm=1, activation='leaky', stride=1):

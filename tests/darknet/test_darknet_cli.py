@@ -1,0 +1,51 @@
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+from mmdet.apis import DetInferencer
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def darknet(monkeypatch):
+    """Run tools/darknet.py with these arguments."""
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['darknet.py', *map(str, arguments)])
+        importlib.import_module('darknet').main()
+
+    yield run
+    for name in ('darknet', 'launch'):
+        sys.modules.pop(name, None)
+
+
+def test_the_inferencer_takes_what_is_imported_at_once(darknet, shared_dir, tmp_path, capsys):
+    source = shared_dir / 'data/darknet/tiny-yolov2-trial3'
+    name = tmp_path / 'tiny'
+    darknet('import', source.with_suffix('.cfg'), source.with_suffix('.weights'), '--out', name)
+    assert 'wrote' in capsys.readouterr().out
+    images = sorted((shared_dir / 'data/voc_sample/VOC2012/JPEGImages').glob('*.jpg'))[:3]
+    inferencer = DetInferencer(
+        model=str(name.with_suffix('.py')),
+        weights=str(name.with_suffix('.pth')),
+        device='cpu',
+        show_progress=False,
+    )
+    classes = inferencer.visualizer.dataset_meta['classes']
+    found = inferencer(list(map(str, images)))['predictions']
+    # People, two aeroplanes, and a train, as the pictures show.
+    best = [classes[each['labels'][0]] for each in found]
+    assert best == ['person', 'aeroplane', 'train']
+    darknet('export', name.with_suffix('.py'), name.with_suffix('.pth'), '--out', tmp_path / 'back')
+    exported = (tmp_path / 'back.weights').read_bytes()
+    assert exported == source.with_suffix('.weights').read_bytes()
+
+
+def test_an_error_is_one_line_and_leaves_nothing(darknet, tmp_path):
+    (tmp_path / 'net.cfg').write_text('[net]\nwidth=32\nheight=32\n[gru]\n')
+    with pytest.raises(SystemExit, match=r'error: .*line 4: \[gru\] is not supported'):
+        darknet('import', tmp_path / 'net.cfg', tmp_path / 'none', '--out', tmp_path / 'out')
+    assert not list(tmp_path.glob('out*'))
