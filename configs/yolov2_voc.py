@@ -5,14 +5,73 @@ _base_ = [
     './_base_/schedules/sgd.py',
     './_base_/default_runtime.py',
 ]
+# The recipe of darknet's yolov2-voc.cfg; in brackets the key there that a number comes from.
+# Give darknet19_448.conv.23, imported by tools/darknet.py with --backbone, as it is trained from.
+pretrained = None
 
+model = dict(
+    data_preprocessor=dict(
+        # [random=1]: every 10 batches another size of 320, 352, ... 608, as detector.c draws them.
+        batch_augments=[
+            dict(
+                type='BatchSyncRandomResize',
+                random_size_range=(320, 608),
+                interval=10,
+                size_divisor=32,
+            )
+        ],
+    ),
+    backbone=dict(
+        # Of batchnorm_layer.c: running means move by 0.01, and cuDNN's epsilon is 1e-5.
+        norm_cfg=dict(type='BN', momentum=0.01, eps=1e-5),
+        init_cfg=(
+            dict(type='Pretrained', checkpoint=pretrained, prefix='backbone.')
+            if pretrained
+            else dict(type='Kaiming', layer='Conv2d', mode='fan_in')
+        ),
+    ),
+    bbox_head=dict(
+        num_classes=20,  # [classes]
+        # The priors [anchors], object_scale 5, the other scales 1, rescore, [thresh] 0.6 and the
+        # pull to the priors for 12,800 images are the head's defaults.
+        max_gts=30,  # region_layer.c
+        # Darknet begins with an objectness of 0.5, which its pre-trained backbone stands.
+        init_conf_prob=None if pretrained else 0.01,
+    ),
+)
+
+train_pipeline = [
+    *_base_.load_pipeline,
+    dict(type='DarknetJitter', scale=_base_.img_scale, jitter=0.3),  # [jitter]
+    dict(type='DarknetHSV', hue=0.1, saturation=1.5, exposure=1.5),  # [hue, saturation, exposure]
+    dict(type='RandomFlip', prob=0.5),  # data.c
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'flip')),
+]
 train_dataloader = dict(
+    batch_size=64,  # [batch]; smaller ones want optim_wrapper.accumulative_counts
+    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         datasets=[
-            dict(pipeline=_base_.train_pipeline, **_base_.voc07),
-            dict(pipeline=_base_.train_pipeline, **_base_.voc12),
+            dict(pipeline=train_pipeline, **_base_.voc07),
+            dict(pipeline=train_pipeline, **_base_.voc12),
         ]
-    )
+    ),
 )
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
+
+# [learning_rate, momentum, decay] are those of the schedule, which decays convolutions only.
+param_scheduler = [
+    dict(type='BurnInLR', end=1000, power=4),  # [burn_in], network.c
+    dict(
+        type='MultiStepLR', by_epoch=False, milestones=[40000, 60000], gamma=0.1
+    ),  # [steps, scales]
+]
+train_cfg = dict(
+    _delete_=True,
+    type='IterBasedTrainLoop',
+    max_iters=80200,  # [max_batches]
+    val_interval=2000,
+)
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=2000))
+log_processor = dict(by_epoch=False)

@@ -8,10 +8,15 @@ from .kitti import KittiDataset, KittiMetric
 from .lrm_element_loss import LRMElementLoss
 from .lrm_loss import HardNegativeLoss, LRMLoss
 from .necks import PassthroughNeck
+from .schedulers import BurnInLR
+from .transforms import DarknetHSV, DarknetJitter
 from .version import __version__
 
 __all__ = [
+    'BurnInLR',
     'Darknet19',
+    'DarknetHSV',
+    'DarknetJitter',
     'DarknetNet',
     'HardNegativeLoss',
     'KittiDataset',

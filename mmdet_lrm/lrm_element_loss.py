@@ -102,16 +102,16 @@ class LRMElementLoss(nn.Module):
         1. Losses. 2. Elements: rows to rank, and which take part. 3. Keep the hardest. 4. Back to
         the weight's shape.
         """
-        pred, target, *_ = given.values()
+        _, target, *_ = given.values()
         weight = given.get(self._weight_name)
         # 1: a loss that keeps statistics, such as GHM, must not count this call as a step.
         loss_fn = copy.deepcopy(self.loss) if any(True for _ in self.loss.buffers()) else self.loss
-        loss = loss_fn(**given | dict(reduction_override='none', avg_factor=None))
+        try:
+            loss = loss_fn(**given | dict(reduction_override='none', avg_factor=None))
+        except RuntimeError as error:
+            raise self._no_elements(given, error) from error
         if not torch.is_tensor(loss) or loss.dim() == 0:
-            raise ValueError(
-                f'LRMElementLoss.loss is {type(self.loss).__name__}, which gave no losses of its '
-                f'elements for predictions of the shape {tuple(pred.shape)}. {_REMEDY}'
-            )
+            raise self._no_elements(given)
         shape = None if weight is None else weight.shape
         if weight is not None and weight.numel() == loss.numel():
             weight = weight.reshape(loss.shape)  # FSAF has one of each class, in one dimension
@@ -146,6 +146,14 @@ class LRMElementLoss(nn.Module):
         else:
             weight = weight * mask.reshape(mask.shape + (1,) * (weight.dim() - mask.dim()))
         return weight if shape is None else weight.reshape(shape), num_kept
+
+    def _no_elements(self, given: dict, error: Exception | None = None) -> ValueError:
+        return ValueError(
+            f'LRMElementLoss.loss is {type(self.loss).__name__}, which without reduction has no '
+            f'losses of elements as this head calls it, with {", ".join(given)}'
+            + (f' ({error})' if error else '')
+            + f'. {_REMEDY}'
+        )
 
     def _rows(self, values: Tensor, loss: Tensor) -> Tensor:
         """Losses, or what broadcasts to them, as (rankings, elements, terms of an element)."""

@@ -140,6 +140,10 @@ def test_ignored_labels_do_not_count():
     module = build('CrossEntropyLoss', hard_ratio=0.5, ignore_index=255)
     loss = module(pred, labels.clamp(min=0), reduction_override='none')
     assert loss.nonzero().flatten().tolist() == [1, 2]
+    # The sigmoid leaves -1 out as well, so that two of three rows are kept.
+    sigmoid = build('CrossEntropyLoss', hard_ratio=0.5, use_sigmoid=True)
+    loss = sigmoid(pred, torch.tensor([-1, 0, 0, 0]), reduction_override='none').sum(dim=1)
+    assert loss.nonzero().flatten().tolist() == [1, 2]
     other = build('CrossEntropyLoss', hard_ratio=0.5)
     loss = other(pred[1:], labels[1:], reduction_override='none')
     assert loss.nonzero().flatten().tolist() == [1]
@@ -192,6 +196,16 @@ def test_without_elements_the_loss_is_that_of_nothing():
     module = build('SmoothL1Loss')
     pred = torch.zeros(0, 4, requires_grad=True)
     assert module(pred, torch.zeros(0, 4), torch.zeros(0, 4), avg_factor=1.0).item() == 0
+
+
+def test_a_call_without_an_element_wise_form_is_named():
+    # CenterNet's second version adds the losses of positives to those of all places.
+    module = build('GaussianFocalLoss')
+    pred, target = torch.rand(6, 2), torch.rand(6, 2)
+    pos_inds, pos_labels = torch.tensor([1, 4, 5]), torch.tensor([0, 1, 1])
+    message = 'GaussianFocalLoss, which without reduction has no losses of elements'
+    with pytest.raises(ValueError, match=message):
+        module(pred, target, pos_inds, pos_labels)
 
 
 def test_a_loss_that_is_not_finite_is_reported():
