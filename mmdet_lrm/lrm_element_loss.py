@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from collections.abc import Sequence
 
 import torch
 from mmdet.registry import MODELS
@@ -172,6 +173,19 @@ class LRMElementLoss(nn.Module):
             else f'hard_ratio={self.hard_ratio}'
         )
         return f'{amount}, per_image={self.per_image}, normalizer={self.normalizer}'
+
+
+def refuse_element_losses(head: nn.Module, terms: Sequence[str], remedy: str) -> None:
+    """Raise ValueError if a head that mines by itself was given a loss that mines as well.
+
+    Such a head passes its losses all priors in one column, which no longer tells the images.
+    """
+    for term in terms:
+        if isinstance(getattr(head, term, None), LRMElementLoss):
+            raise ValueError(
+                f'bbox_head.{term} is LRMElementLoss, which is for heads that cannot mine; '
+                f'{type(head).__name__} can. {remedy}'
+            )
 
 
 def _name_of_weight(loss: str) -> str:

@@ -10,6 +10,7 @@ from mmdet.registry import MODELS
 from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
+from ..lrm_element_loss import refuse_element_losses
 from ..lrm_loss import PriorLosses
 from ..mining import Level
 from .targets import (
@@ -233,6 +234,12 @@ class LRMYOLOV3Head(YOLOV3Head):
                 f'ignore_iof_thr {type(self).__name__} needs GridAssigner. Use it, or remove both '
                 f'options'
             )
+        refuse_element_losses(
+            self,
+            self.loss_terms,
+            "Mine by lrm=dict(type='LRMLoss', ...), or without lrm and with ignore_iof_thr=None, as "
+            'mmdet computes the loss',
+        )
         for term in self.loss_terms:
             loss = getattr(self, term)
             if getattr(loss, 'reduction', None) not in ('sum', 'mean'):

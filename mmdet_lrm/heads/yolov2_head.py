@@ -22,6 +22,7 @@ from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from ..lrm_element_loss import refuse_element_losses
 from ..lrm_loss import PriorLosses
 from ..mining import Level
 from .targets import (
@@ -179,6 +180,11 @@ class YOLOV2Head(BaseDenseHead):
         self.bbox_coder = TASK_UTILS.build(bbox_coder)
         self.loss_cls = MODELS.build(loss_cls)
         self.loss_conf = MODELS.build(loss_conf)
+        refuse_element_losses(
+            self,
+            ('loss_conf', 'loss_cls'),
+            "Mine by lrm=dict(type='LRMLoss', rank_by=...) and give the loss its own type",
+        )
         self.use_sigmoid_cls = getattr(self.loss_cls, 'use_sigmoid', False)
         self.use_sigmoid_conf = getattr(self.loss_conf, 'use_sigmoid', False)
         self.coord_scale = coord_scale

@@ -354,6 +354,10 @@ def test_what_is_not_vectorised_is_refused_when_built():
         make_head('YOLOV3', lrm=KEEP_ALL, train_cfg=dict(assigner=assigner))
     with pytest.raises(ValueError, match=r'loss_conf is CrossEntropyLoss with the reduction .none'):
         make_head('YOLOV3', lrm=KEEP_ALL, loss_conf=bce('none'))
+    mined = dict(type='LRMElementLoss', loss='CrossEntropyLoss', use_sigmoid=True)
+    with pytest.raises(ValueError, match='loss_conf is LRMElementLoss, which is for heads that'):
+        make_head('YOLOV3', ignore_iof_thr=0.5, loss_conf=mined)
+    make_head('YOLOV3', loss_conf=mined)
     with pytest.raises(ValueError, match='bbox_coder is TBLRBBoxCoder'):
         make_head('SSD', lrm=KEEP_ALL, bbox_coder=dict(type='TBLRBBoxCoder'))
     train_cfg = dict(make_head('SSD').train_cfg, assigner=assigner | dict(ignore_iof_thr=0.5))

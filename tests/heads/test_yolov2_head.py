@@ -332,3 +332,9 @@ def test_the_loss_on_cuda_waits_for_nothing():
         sum(losses_of(head, raw, truths).values()).backward()
     finally:
         torch.cuda.set_sync_debug_mode('default')
+
+
+def test_a_loss_that_mines_is_refused_since_the_head_does():
+    mined = dict(type='LRMElementLoss', loss='CrossEntropyLoss', use_sigmoid=True)
+    with pytest.raises(ValueError, match='loss_conf is LRMElementLoss, which is for heads'):
+        make_head(loss_conf=mined)
