@@ -237,8 +237,8 @@ class LRMYOLOV3Head(YOLOV3Head):
         refuse_element_losses(
             self,
             self.loss_terms,
-            "Mine by lrm=dict(type='LRMLoss', ...), or without lrm and with ignore_iof_thr=None, as "
-            'mmdet computes the loss',
+            "Mine by lrm=dict(type='LRMLoss', ...), or leave lrm and ignore_iof_thr None, with which "
+            "the loss is computed by mmdet's own code",
         )
         for term in self.loss_terms:
             loss = getattr(self, term)
