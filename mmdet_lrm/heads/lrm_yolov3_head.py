@@ -237,8 +237,8 @@ class LRMYOLOV3Head(YOLOV3Head):
         refuse_element_losses(
             self,
             self.loss_terms,
-            "Mine by lrm=dict(type='LRMLoss', ...), or leave lrm and ignore_iof_thr None, with which "
-            "the loss is computed by mmdet's own code",
+            "Mine by lrm=dict(type='LRMLoss', ...), or leave lrm and ignore_iof_thr None, so that "
+            "mmdet's own code computes the loss",
         )
         for term in self.loss_terms:
             loss = getattr(self, term)
