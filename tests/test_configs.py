@@ -112,14 +112,27 @@ def test_the_tiny_detector_resizes_everywhere_to_its_own_size():
         assert [step.scale for step in pipeline if step.type == 'Resize'] == [(640, 192)]
 
 
-def test_the_config_for_ones_own_data_in_the_readme_builds(tmp_path):
-    readme = (CONFIGS.parent / 'README.md').read_text()
-    (block,) = re.findall(r"```python\n(_base_ = './.*?)```", readme, flags=re.DOTALL)
+@pytest.mark.parametrize('layout', ['voc', 'coco'])
+def test_the_classes_at_the_top_of_a_custom_config_reach_data_and_head(layout, tmp_path):
+    text = (CONFIGS / f'yolov3-mobilenetv2_custom-{layout}.py').read_text()
+    line = "classes = ('RBC', 'WBC', 'Platelets')"
+    assert line in text
     file = tmp_path / 'mine.py'
-    file.write_text(block.replace("'./", f"'{CONFIGS}/"))
+    file.write_text(text.replace(line, "classes = ('a', 'b')").replace("'./", f"'{CONFIGS}/"))
     config = Config.fromfile(file)
-    assert MODELS.build(config.model).bbox_head.num_classes == 2
+    assert config.model.bbox_head.num_classes == 2
     for split in ('train', 'val', 'test'):
         dataset = config[f'{split}_dataloader'].dataset
-        assert dataset.type == 'CocoDataset'
-        assert [step.scale for step in dataset.pipeline if step.type == 'Resize'] == [(416, 416)]
+        assert dataset.metainfo.classes == ('a', 'b')
+
+
+def test_the_loss_of_another_head_in_the_readme_builds(tmp_path):
+    readme = (CONFIGS.parent / 'README.md').read_text()
+    (block,) = re.findall(r"```python\n(_base_ = 'mmdet::.*?)```", readme, flags=re.DOTALL)
+    file = tmp_path / 'mine.py'
+    file.write_text(block)
+    config = Config.fromfile(file)
+    config.model.backbone.init_cfg = None
+    loss = MODELS.build(config.model).bbox_head.loss_cls
+    assert (type(loss), loss.hard_ratio) == (LRMElementLoss, 0.25)
+    assert (type(loss.loss).__name__, loss.gamma, loss.alpha) == ('FocalLoss', 2.0, 0.25)
