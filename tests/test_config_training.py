@@ -147,7 +147,9 @@ def test_two_iterations_and_an_evaluation(name, roots, tmp_path, monkeypatch):
         {
             'work_dir': str(tmp_path),
             'visualizer.vis_backends': [],
+            # Without its warm-up the full rate would blow up a network without pre-trained weights.
             'param_scheduler': [],
+            'optim_wrapper.optimizer.lr': 1e-6,
             # An evaluation without any detection has no metrics.
             'model.test_cfg.score_thr': 0.0,
             'model.test_cfg.conf_thr': -1,
