@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -116,7 +117,9 @@ def roots(tmp_path_factory):
     draw_voc(root / 'mine', rng, CELLS, ('train', 'val'))
     draw_coco(root / 'mine', rng, (*CELLS, 'Platelets'), {'train.json': 'train', 'val.json': 'val'})
     names = dict(KITTI='kitti', VOC='voc', COCO='coco', BCCD='bccd', DATA='mine')
-    return {f'{variable}_ROOT': str(root / folder) for variable, folder in names.items()}
+    torch.save({'backbone.stages.0.0.conv.weight': torch.zeros(16, 3, 3, 3)}, root / 'voc.pth')
+    variables = {f'{variable}_ROOT': str(root / folder) for variable, folder in names.items()}
+    return variables | {'PRETRAINED': str(root / 'voc.pth')}
 
 
 def shrink(node):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 
 from mmdet_lrm import LRMElementLoss
 
@@ -103,6 +104,23 @@ def test_the_data_root_comes_from_the_environment(monkeypatch):
     roots = {config[f'{split}_dataloader'].dataset.data_root for split in ('train', 'val', 'test')}
     assert roots == {'/elsewhere'}
     assert config.val_evaluator.label_dir == '/elsewhere/training/label_2'
+
+
+def test_a_transfer_starts_from_the_checkpoint_and_moves_what_is_new_faster(tmp_path, monkeypatch):
+    start = MODELS.build(Config.fromfile(CONFIGS / 'yolov2-tiny_kitti.py').model)
+    del start.backbone.stages[6]
+    torch.save(start.state_dict(), tmp_path / 'start.pth')
+    monkeypatch.setenv('PRETRAINED', str(tmp_path / 'start.pth'))
+    config = Config.fromfile(CONFIGS / 'yolov2-tiny-transfer_kitti.py')
+    model = MODELS.build(config.model)
+    model.init_weights()
+    for name, value in start.backbone.state_dict().items():
+        torch.testing.assert_close(model.backbone.state_dict()[name], value)
+    groups = build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups
+    rates = {id(group['params'][0]): group['lr'] for group in groups}
+    for name, parameter in model.named_parameters():
+        old = name.startswith('backbone') and 'stages.6' not in name
+        assert rates[id(parameter)] == pytest.approx(2e-4 if old else 2e-3), name
 
 
 def test_the_tiny_detector_resizes_everywhere_to_its_own_size():

@@ -30,7 +30,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--scale', type=int, nargs=2, metavar=('W', 'H'), help="input size; without it the config's"
     )
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--mutations', type=int, default=200, help='0 for plain k-means')
+    parser.add_argument('--mutations', type=int, default=600, help='0 for plain k-means')
     parser.add_argument('--out', type=Path, help='a .png of the boxes and priors')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args(arguments)
