@@ -9,7 +9,7 @@ from .lrm_element_loss import LRMElementLoss
 from .lrm_loss import HardNegativeLoss, LRMLoss
 from .necks import PassthroughNeck
 from .schedulers import BurnInLR
-from .transforms import DarknetHSV, DarknetJitter
+from .transforms import DarknetHSV, DarknetJitter, DarknetLetterbox
 from .version import __version__
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     'Darknet19',
     'DarknetHSV',
     'DarknetJitter',
+    'DarknetLetterbox',
     'DarknetNet',
     'HardNegativeLoss',
     'KittiDataset',

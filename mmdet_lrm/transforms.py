@@ -1,10 +1,41 @@
-"""Darknet's augmentation of training images for detection, in its 2017 form."""
+"""Darknet's ways to bring an image to the size of the input, and to vary it in training."""
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import autocast_box_type
+
+
+@TRANSFORMS.register_module()
+class DarknetLetterbox(BaseTransform):
+    """Scale an image to fit a canvas, with its aspect ratio kept, and lay it on the middle.
+
+    ``letterbox_image`` of darknet's ``image.c``. Boxes follow. The left and upper margins become
+    the meta key ``letterbox``, by which the heads of this package return boxes to the image:
+    ``PackDetInputs.meta_keys`` must list it beside ``scale_factor``.
+
+    Args:
+        scale: Width and height of the canvas in px.
+        fill: Grey value of the canvas; darknet's is half of the range.
+    """
+
+    def __init__(self, scale: tuple[int, int], fill: float = 127.5) -> None:
+        self.scale = tuple(scale)
+        self.fill = fill
+
+    @autocast_box_type()
+    def transform(self, results: dict) -> dict:
+        height, width = results['img'].shape[:2]
+        canvas_width, canvas_height = self.scale
+        if canvas_width * height < canvas_height * width:
+            new_width, new_height = canvas_width, max(height * canvas_width // width, 1)
+        else:
+            new_width, new_height = max(width * canvas_height // height, 1), canvas_height
+        left, top = (canvas_width - new_width) // 2, (canvas_height - new_height) // 2
+        results['scale_factor'] = (new_width / width, new_height / height)
+        results['letterbox'] = (left, top)
+        return _place(results, self.scale, self.fill, left, top, new_width, new_height)
 
 
 @TRANSFORMS.register_module()
@@ -49,19 +80,12 @@ class DarknetJitter(BaseTransform):
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
         height, width = results['img'].shape[:2]
-        left, top, new_width, new_height = self.placement(width, height)
-        canvas_width, canvas_height = self.scale
-        image = np.full((canvas_height, canvas_width, 3), self.fill, results['img'].dtype)
-        image[top : top + new_height, left : left + new_width] = cv2.resize(
-            results['img'], (new_width, new_height), interpolation=cv2.INTER_LINEAR
-        )
-        results['img'] = image
-        results['img_shape'] = image.shape[:2]
+        placement = self.placement(width, height)
+        results = _place(results, self.scale, self.fill, *placement)
         if results.get('gt_bboxes') is not None:
             boxes = results['gt_bboxes']
-            boxes.rescale_((new_width / width, new_height / height))
-            boxes.translate_((left, top))
-            boxes.clip_(image.shape[:2])
+            boxes.clip_(results['img_shape'])
+            canvas_width, canvas_height = self.scale
             kept = (boxes.widths >= 0.001 * canvas_width).numpy()
             kept &= (boxes.heights >= 0.001 * canvas_height).numpy()
             results['gt_bboxes'] = boxes[kept]
@@ -69,6 +93,29 @@ class DarknetJitter(BaseTransform):
                 if key in results:
                     results[key] = results[key][kept]
         return results
+
+
+def _place(
+    results: dict,
+    scale: tuple[int, int],
+    fill: float,
+    left: int,
+    top: int,
+    new_width: int,
+    new_height: int,
+) -> dict:
+    """The image at this size and place on a grey canvas, and its boxes with it."""
+    height, width = results['img'].shape[:2]
+    image = np.full((scale[1], scale[0], 3), fill, results['img'].dtype)
+    image[top : top + new_height, left : left + new_width] = cv2.resize(
+        results['img'], (new_width, new_height), interpolation=cv2.INTER_LINEAR
+    )
+    results['img'] = image
+    results['img_shape'] = image.shape[:2]
+    if results.get('gt_bboxes') is not None:
+        results['gt_bboxes'].rescale_((new_width / width, new_height / height))
+        results['gt_bboxes'].translate_((left, top))
+    return results
 
 
 @TRANSFORMS.register_module()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from mmdet.structures.bbox import HorizontalBoxes
 
-from mmdet_lrm.transforms import DarknetHSV, DarknetJitter, distort
+from mmdet_lrm.transforms import DarknetHSV, DarknetJitter, DarknetLetterbox, distort
 
 
 def uniform(monkeypatch, *values):
@@ -46,6 +46,22 @@ def test_boxes_without_extent_go_with_their_labels(monkeypatch):
     out = DarknetJitter(scale=(40, 40))(results([(20, 10, 60, 30), (5, 5, 5.05, 30)]))
     assert len(out['gt_bboxes']) == 1
     assert out['gt_bboxes_labels'].tolist() == [0] and len(out['gt_ignore_flags']) == 1
+
+
+@pytest.mark.parametrize(
+    ('scale', 'size', 'letterbox'),
+    [((40, 40), (40, 20), (0, 10)), ((80, 20), (40, 20), (20, 0)), ((38, 31), (38, 19), (0, 6))],
+)
+def test_a_letterboxed_image_lies_on_the_middle_with_its_ratio(scale, size, letterbox):
+    out = DarknetLetterbox(scale=scale)(results())
+    (width, height), (left, top) = size, letterbox
+    assert out['letterbox'] == letterbox and out['img'].shape == (scale[1], scale[0], 3)
+    assert out['scale_factor'] == (width / 100, height / 50)
+    inside = np.zeros(out['img'].shape[:2], bool)
+    inside[top : top + height, left : left + width] = True
+    assert ((out['img'] == 127).all(axis=2) == ~inside).all()
+    expected = np.array([20, 10, 60, 30]) * (out['scale_factor'] * 2) + letterbox * 2
+    np.testing.assert_allclose(out['gt_bboxes'].tensor[0], expected, rtol=1e-6)
 
 
 def test_colours_of_hand_worked_pixels():

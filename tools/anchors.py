@@ -89,12 +89,17 @@ def box_sizes(dataset: ConfigDict, scale: tuple[int, int]) -> np.ndarray:
 
 
 def resize_scale(dataset: ConfigDict) -> tuple[int, int]:
-    """Width and height that the training pipeline stretches every image to."""
+    """Width and height of the network's input in the training pipeline."""
     for part in find_datasets(dataset):
         for step in part.get('pipeline', []):
-            if step.type == 'Resize' and not step.get('keep_ratio', True):
+            stretched = step.type == 'Resize' and not step.get('keep_ratio', True)
+            # On average the jitter leaves an image as wide and high as its canvas.
+            if stretched or step.type == 'DarknetJitter':
                 return tuple(step.scale)
-    sys.exit('error: the training pipeline has no Resize with keep_ratio=False; give --scale W H')
+    sys.exit(
+        'error: the training pipeline has neither a Resize with keep_ratio=False nor a '
+        'DarknetJitter; give --scale W H'
+    )
 
 
 def own_priors(cfg: Config) -> list[list[tuple[float, float]]]:

@@ -31,6 +31,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--names', type=Path, help="a class a line, as darknet's data/voc.names; else VOC or COCO"
     )
     into.add_argument('--backbone', action='store_true', help='the layers below the detection only')
+    into.add_argument(
+        '--letterbox',
+        action='store_true',
+        help='keep the aspect ratio of images, as darknet does since 2017, instead of stretching',
+    )
     into.add_argument('--force', action='store_true', help='replace files that exist')
     back = commands.add_parser('export', help='to .cfg and .weights')
     back.add_argument('config')
@@ -49,7 +54,9 @@ def main() -> None:
         elif args.backbone:
             written = import_backbone(args.cfg, args.weights, args.out, args.force)
         else:
-            written = import_network(args.cfg, args.weights, args.out, args.names, args.force)
+            written = import_network(
+                args.cfg, args.weights, args.out, args.names, args.force, args.letterbox
+            )
     except DarknetError as error:
         sys.exit(f'error: {error}')
     print('wrote', ', '.join(map(str, written)))

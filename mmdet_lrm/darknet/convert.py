@@ -206,8 +206,11 @@ def _yolov3_config(sections: Sequence[Section], layers: Sequence[Layer]) -> dict
         if any(not 0 <= index < len(pairs) for index in mask):
             raise DarknetError(f'{head.section} has the mask {mask} of {len(pairs)} anchors')
         sizes.append([pairs[index] for index in mask])
-    model['backbone']['init_cfg'] = None
-    model['bbox_head'].update(type='LRMYOLOV3Head', num_classes=classes, ignore_iof_thr=0.5)
+    model['backbone'].update(init_cfg=None, norm_cfg=NORM)
+    model['neck'].update(norm_cfg=NORM)
+    model['bbox_head'].update(
+        type='LRMYOLOV3Head', num_classes=classes, ignore_iof_thr=0.5, norm_cfg=NORM
+    )
     model['bbox_head']['anchor_generator']['base_sizes'] = sizes
     model['test_cfg'].update(score_thr=0.005, conf_thr=0.005)
     if len(heads) == 3 and len({len(each) for each in sizes}) == 1:

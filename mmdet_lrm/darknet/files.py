@@ -24,7 +24,12 @@ KNOWN_CLASSES = {20: VOCDataset.METAINFO, 80: CocoDataset.METAINFO}
 
 
 def import_network(
-    cfg: Path, weights: Path, out: Path, names: Path | None = None, force: bool = False
+    cfg: Path,
+    weights: Path,
+    out: Path,
+    names: Path | None = None,
+    force: bool = False,
+    letterbox: bool = False,
 ) -> list[Path]:
     """``out``.py and ``out``.pth of a detector.
 
@@ -34,6 +39,8 @@ def import_network(
         out: path without suffix.
         names: file with a class a line; without it 20 classes are VOC's and 80 COCO's.
         force: replace files that exist.
+        letterbox: the config keeps the aspect ratio of images, on a grey canvas, instead of
+            stretching them.
 
     Raises:
         DarknetError: a file cannot be read, or is not what it should be.
@@ -52,7 +59,7 @@ def import_network(
     state |= {key: own[key] for key in own if key.endswith('num_batches_tracked')}
     detector.load_state_dict(state)
     metainfo = _metainfo(model['bbox_head']['num_classes'], names)
-    config = Config(inference_config(model, sections[0], metainfo))
+    config = Config(inference_config(model, sections[0], metainfo, letterbox))
     meta = dict(dataset_meta=metainfo, darknet_header=tuple(header))
     _write_all(
         {
@@ -106,13 +113,17 @@ def _backbone_description(sections: list[Section], layers: Sequence[Layer]) -> l
     return [Described(layer.section, prefix) for layer, prefix in zip(layers, found, strict=False)]
 
 
-def inference_config(model: dict, net: Section, metainfo: dict) -> dict:
-    """A config for DetInferencer and tools/test.py: darknet's preprocessing, stretched."""
+def inference_config(model: dict, net: Section, metainfo: dict, letterbox: bool) -> dict:
+    """A config for DetInferencer and tools/test.py, with darknet's preprocessing."""
     scale = (net.integer('width'), net.integer('height'))
     keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
+    resize = dict(type='Resize', scale=scale, keep_ratio=False)
+    if letterbox:
+        resize = dict(type='DarknetLetterbox', scale=scale)
+        keys = (*keys, 'letterbox')
     pipeline = [
         dict(type='LoadImageFromFile'),
-        dict(type='Resize', scale=scale, keep_ratio=False),
+        resize,
         dict(type='LoadAnnotations', with_bbox=True),
         dict(type='PackDetInputs', meta_keys=keys),
     ]
@@ -207,9 +218,11 @@ def _input_size(cfg: Config) -> tuple[int, int]:
     """Width and height that the test pipeline resizes to."""
     pipeline = cfg.get('test_dataloader', {}).get('dataset', {}).get('pipeline', [])
     for step in pipeline:
-        if step['type'] == 'Resize':
+        if step['type'] in ('Resize', 'DarknetLetterbox'):
             return tuple(step['scale'])
-    raise DarknetError('the config has no Resize in test_dataloader.dataset.pipeline')
+    raise DarknetError(
+        'test_dataloader.dataset.pipeline of the config has neither Resize nor DarknetLetterbox'
+    )
 
 
 def _without_pretrained(model: dict) -> dict:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..lrm_element_loss import refuse_element_losses
 from ..lrm_loss import PriorLosses
 from ..mining import Level
+from .letterboxed import LetterboxedHead
 from .targets import (
     CellMatches,
     Truths,
@@ -27,7 +28,7 @@ from .yolov2_head import MAX_LOG_RATIO
 
 
 @MODELS.register_module()
-class LRMYOLOV3Head(YOLOV3Head):
+class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
     """YOLOV3Head whose priors are mined, over all levels of an image together or level by level.
 
     Parameters, checkpoints and prediction are the parent's, and so are targets and losses: with

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from ..lrm_element_loss import refuse_element_losses
 from ..lrm_loss import PriorLosses
 from ..mining import Level
+from .letterboxed import LetterboxedHead
 from .targets import (
     Truths,
     assign_truths,
@@ -70,7 +71,7 @@ def responsible_priors(
 
 
 @MODELS.register_module()
-class YOLOV2Head(BaseDenseHead):
+class YOLOV2Head(LetterboxedHead, BaseDenseHead):
     """YOLOv2's prediction layer, darknet's region loss, and the switch for Loss Rank Mining.
 
     The loss is summed over the priors of an image and averaged over the batch only. Its terms are

@@ -7,9 +7,10 @@ import torch
 from mmdet.registry import DATASETS, METRICS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.hub import get_config
 
 from mmdet_lrm.darknet.cfg import Section, follow, write_cfg
-from mmdet_lrm.darknet.convert import build, describe, to_arrays
+from mmdet_lrm.darknet.convert import YOLOV3_CONFIG, build, describe, to_arrays
 from mmdet_lrm.darknet.files import export_network, import_network, net_options
 from mmdet_lrm.darknet.weights import Header, parameters, write_weights
 
@@ -240,3 +241,41 @@ def test_yolov2_voc_of_our_own_exporter_is_opencvs(tmp_path):
     again, config = loaded(tmp_path / 'again')
     assert (config.model.backbone.type, config.model.neck.type) == ('Darknet19', 'PassthroughNeck')
     np.testing.assert_allclose(raw_map(again, image).numpy(), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_yolov3_gives_opencvs_maps(tmp_path):
+    plain = get_config(YOLOV3_CONFIG).model.to_dict()
+    plain['backbone']['init_cfg'] = None
+    net = Section('net', {k: str(v) for k, v in net_options(96, 64).items()})
+    sections = [net, *(each.section for each in describe(build(plain)))]
+    files = write_random(sections, tmp_path / 'net', np.random.default_rng(0))
+    import_network(*files, tmp_path / 'imported')
+    model, _ = loaded(tmp_path / 'imported')
+    image = np.random.default_rng(1).random((3, 64, 96), dtype=np.float32)
+    with torch.no_grad():
+        (maps,) = model.bbox_head(model.extract_feat(torch.from_numpy(image)[None]))
+    layers = follow(sections)
+    before = [layer.index - 1 for layer in layers if layer.kind == 'yolo']
+    assert [tuple(each.shape[1:]) for each in maps] == [(255, 2, 3), (255, 4, 6), (255, 8, 12)]
+    for raw, index in zip(maps, before, strict=True):
+        expected = opencv_map(files, image, f'conv_{index}')
+        np.testing.assert_allclose(raw.numpy(), expected, rtol=1e-3, atol=1e-3 * expected.std())
+
+
+@pytest.mark.parametrize('head', ['region', 'yolo'])
+def test_letterboxed_detections_return_to_the_image(head, tmp_path):
+    # A canvas of 64 x 64 px with an image of 128 x 64 px on it, at half its size from row 16 on.
+    meta = dict(img_shape=(64, 64), ori_shape=(64, 128), scale_factor=(0.5, 0.5), letterbox=(0, 16))
+    if head == 'region':
+        model = build(dict(type='YOLOV2Head', num_classes=2, in_channels=4))
+        maps = [torch.zeros(1, 5 * 7, 2, 2)]
+    else:
+        model = build(dict(type='LRMYOLOV3Head', num_classes=2, in_channels=(4, 4, 4)))
+        maps = [torch.zeros(1, 3 * 7, size, size) for size in (2, 4, 8)]
+    cfg = Config(dict(score_thr=0, nms=dict(type='nms', iou_threshold=1.0), max_per_img=999))
+    inside, back = (
+        model.predict_by_feat(maps, [meta], cfg=cfg, rescale=rescale)[0]
+        for rescale in (False, True)
+    )
+    moved = (inside.bboxes - torch.tensor([0.0, 16, 0, 16])) * 2
+    torch.testing.assert_close(back.bboxes, moved)
