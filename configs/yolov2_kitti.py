@@ -5,8 +5,33 @@ _base_ = [
     './_base_/schedules/sgd.py',
     './_base_/default_runtime.py',
 ]
+# The recipe of yolov2_voc.py for KITTI's wide images, on one GPU of 12 GB; in brackets the key of
+# darknet's yolov2-voc.cfg that a number comes from.
+# Give darknet19_448.conv.23, imported by tools/darknet.py with --backbone, as it is trained from.
+pretrained = None
 
 model = dict(
+    data_preprocessor=dict(
+        # [random=1]: every 10 batches another height of 288, 320, ... 544, which is to 384 about
+        # what darknet's 320 to 608 are to 416. The width follows.
+        batch_augments=[
+            dict(
+                type='BatchSyncRandomResize',
+                random_size_range=(288, 544),
+                interval=10,
+                size_divisor=32,
+            )
+        ],
+    ),
+    backbone=dict(
+        # Of batchnorm_layer.c: running means move by 0.01, and cuDNN's epsilon is 1e-5.
+        norm_cfg=dict(type='BN', momentum=0.01, eps=1e-5),
+        init_cfg=(
+            dict(type='Pretrained', checkpoint=pretrained, prefix='backbone.')
+            if pretrained
+            else dict(type='Kaiming', layer='Conv2d', mode='fan_in')
+        ),
+    ),
     bbox_head=dict(
         num_classes=3,
         # Of tools/anchors.py on the usual train split, at 1248 x 384; mean IoU 0.67.
@@ -25,8 +50,28 @@ model = dict(
             ],
             strides=[32],
         ),
+        # The scales, rescore, [thresh] 0.6 and the pull to the priors for 12,800 images are the
+        # head's defaults. All truths are learnt, not the first 30 only as in region_layer.c.
+        # Darknet begins with an objectness of 0.5, which its pre-trained backbone stands.
+        init_conf_prob=None if pretrained else 0.01,
     ),
 )
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+
+train_pipeline = [
+    *_base_.load_pipeline,
+    dict(type='DarknetJitter', scale=_base_.img_scale, jitter=0.3),  # [jitter]
+    dict(type='DarknetHSV', hue=0.1, saturation=1.5, exposure=1.5),  # [hue, saturation, exposure]
+    dict(type='RandomFlip', prob=0.5),  # data.c
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'flip')),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
+
+# [learning_rate, momentum, decay] are those of the schedule, which decays convolutions only. So are
+# its 160 epochs and the steps after 60 and 90: of the YOLO9000 paper, since the iterations of the
+# .cfg are counted for VOC.
+param_scheduler = [
+    dict(type='BurnInLR', end=1000, power=4),  # [burn_in], network.c
+    dict(type='MultiStepLR', by_epoch=True, milestones=[60, 90], gamma=0.1),
+]
