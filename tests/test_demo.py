@@ -22,8 +22,8 @@ def test_the_input_and_the_priors_of_drawn_images_shrink_together():
     config = demo.demo_config('yolov2-tiny_kitti', demo.parse_args([]))
     assert config.train_dataloader.dataset.pipeline[2].scale == (416, 128)
     assert config.test_dataloader.dataset.pipeline[1].scale == (416, 128)
-    # 15.1 x 11.7 at 640 px becomes 9.8 x 7.6 at 416 px.
-    assert config.model.bbox_head.anchor_generator.base_sizes[0][0] == (9.8, 7.6)
+    # 16.9 x 11.9 at 640 px becomes 11.0 x 7.7 at 416 px.
+    assert config.model.bbox_head.anchor_generator.base_sizes[0][0] == (11.0, 7.7)
 
 
 def test_real_data_keeps_the_configs_size_and_schedule(tmp_path):

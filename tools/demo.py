@@ -7,19 +7,16 @@ What is finished is not repeated: run the same command again to go on where it w
 """
 
 import argparse
-import hashlib
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from mmengine.config import Config
+from runs import run_dir, train
 
-TOOLS = Path(__file__).resolve().parent
-CONFIGS = TOOLS.parent / 'configs'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 METHODS = {'baseline': 'yolov2-tiny_kitti', 'LRM': 'yolov2-tiny_lrm_kitti'}
 # Both methods get these, so that both trainings end within minutes on two CPU cores: two thirds of
 # the tiny config's input size, and a schedule of its own. The drawn scenes are simple enough.
@@ -27,7 +24,6 @@ DRAWN_SCALE = (416, 128)
 DRAWN_EPOCHS = 10
 NUM_TRAIN, NUM_VAL = 200, 60
 SCORE_THR = 0.3  # of the detections in the picture
-POLL_SECONDS = 1.0
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -101,8 +97,10 @@ def main() -> None:
             'tools/prepare_kitti.py makes it'
         )
     os.environ['KITTI_ROOT'] = str(data)
+    configs = {name: demo_config(config, args) for name, config in METHODS.items()}
     runs = {
-        name: train(name, demo_config(config, args), args.out) for name, config in METHODS.items()
+        name: train(name, config, run_dir(name, config, args.out / 'runs'))
+        for name, config in configs.items()
     }
     table = markdown_table(runs)
     (args.out / 'table.md').write_text(table)
@@ -112,75 +110,6 @@ def main() -> None:
     print(table)
     print(f'Table, picture: {args.out / "table.md"}, {picture}')
     print(f'{(time.monotonic() - start) / 60:.1f} minutes in all')
-
-
-def train(name: str, config: Config, out: Path) -> dict:
-    """Train by tools/train.py, or find the finished training again.
-
-    Returns:
-        ``metrics`` of the last epoch, ``minutes`` of training, paths ``config``, ``checkpoint``.
-    """
-    # A training belongs to all that its result depends on, apart from the code.
-    stamp = Path(config.data_root) / 'drawn.json'
-    text = config.pretty_text + (stamp.read_text() if stamp.exists() else '')
-    work_dir = out / 'runs' / f'{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
-    file, done = work_dir / 'demo_config.py', work_dir / 'done.json'
-    spent = work_dir / 'minutes.txt'  # of all parts of an interrupted training
-    epochs = config.train_cfg.max_epochs
-    if not done.exists():
-        work_dir.mkdir(parents=True, exist_ok=True)
-        config.dump(file)
-        command = [sys.executable, str(TOOLS / 'train.py'), str(file), '--resume']
-        command += ['--work-dir', str(work_dir)]
-        before = float(spent.read_text()) if spent.exists() else 0.0
-        begin = time.monotonic()
-        with open(work_dir / 'train.log', 'a') as log:
-            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-            try:
-                follow(process, name, work_dir, epochs)
-            finally:
-                process.terminate()
-                process.wait()
-                minutes = before + (time.monotonic() - begin) / 60
-                spent.write_text(f'{minutes:.3f}')
-        if process.returncode:
-            tail = ''.join((work_dir / 'train.log').read_text().splitlines(True)[-15:])
-            sys.exit(f'{tail}\nerror: training {name} failed; all of its log: {log.name}')
-        metrics = {k: v for row in scalars(work_dir) for k, v in row.items() if 'kitti/' in k}
-        done.write_text(json.dumps(dict(metrics=metrics, minutes=round(minutes, 2)), indent=1))
-    run = json.loads(done.read_text())
-    return run | dict(config=file, checkpoint=work_dir / f'epoch_{epochs}.pth')
-
-
-def scalars(work_dir: Path) -> list[dict]:
-    """Rows of MMEngine's scalar logs, oldest first; an unfinished last line is left out."""
-    rows = []
-    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in log.read_text().splitlines(True):
-            if line.endswith('\n'):
-                rows.append(json.loads(line))
-    return rows
-
-
-def follow(process: subprocess.Popen, name: str, work_dir: Path, epochs: int) -> None:
-    """Print one line an epoch until the training ends."""
-    print(f'{name}: starting', flush=True)
-    shown, begin = 0, None
-    while process.poll() is None:
-        time.sleep(POLL_SECONDS)
-        rows = [row for row in scalars(work_dir) if 'loss' in row]
-        if not rows or rows[-1]['epoch'] <= shown:
-            continue
-        begin = begin or time.monotonic()
-        shown = rows[-1]['epoch']
-        per_iter = rows[-1]['time']
-        iters = max(row['iter'] for row in rows) / max(shown - 0.5, 0.5)
-        left = max(epochs - shown + 0.5, 0) * iters * per_iter / 60
-        print(
-            f'{name}: epoch {shown} of {epochs}, loss {rows[-1]["loss"]:.1f}, '
-            f'about {left:.1f} min left',
-            flush=True,
-        )
 
 
 def markdown_table(runs: dict[str, dict]) -> str:

@@ -83,6 +83,21 @@ def evaluate(
     }
 
 
+def flat_metrics(by_class: dict[str, dict[str, dict]]) -> dict[str, float]:
+    """APs of :func:`evaluate`: ``moderate_AP40``, the mean of classes, and ``Car_easy_AP11``."""
+    metrics = {
+        f'{level}_{ap}': float(np.mean([of_class[level][ap] for of_class in by_class.values()]))
+        for level in ('moderate', 'easy', 'hard')
+        for ap in ('AP40', 'AP11')
+    }
+    return metrics | {
+        f'{name}_{level}_{ap}': of_class[level][ap]
+        for name, of_class in by_class.items()
+        for level in DIFFICULTIES
+        for ap in ('AP40', 'AP11')
+    }
+
+
 def valid_truths(truths: KittiObjects, class_name: str, limits: Difficulty) -> np.ndarray:
     """(G,) mask of the truths of a class that count at a difficulty."""
     return (

@@ -9,7 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
-from .evaluation import DIFFICULTIES, KITTI_CLASSES, evaluate, table_rows
+from .evaluation import KITTI_CLASSES, evaluate, flat_metrics, table_rows
 from .labels import KittiObjects, read_objects, write_results
 
 
@@ -107,14 +107,4 @@ class KittiMetric(BaseMetric):
             logger.warning(f'No truth of {absent} in {len(frame_ids)} frames: their AP is 0')
         table = AsciiTable(table_rows(by_class)).table
         logger.info(f'KITTI, {len(frame_ids)} frames, AP in percent\n{table}')
-        metrics = {
-            f'{level}_{ap}': float(np.mean([by_class[name][level][ap] for name in evaluated]))
-            for level in ('moderate', 'easy', 'hard')
-            for ap in ('AP40', 'AP11')
-        }
-        return metrics | {
-            f'{name}_{level}_{ap}': by_class[name][level][ap]
-            for name in evaluated
-            for level in DIFFICULTIES
-            for ap in ('AP40', 'AP11')
-        }
+        return flat_metrics(by_class)

@@ -1,0 +1,1 @@
+"""What makes a comparison of detectors believable: fairness, spread, and tables of both."""

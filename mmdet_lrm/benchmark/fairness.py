@@ -1,0 +1,81 @@
+"""Whether two configs may stand in one table."""
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import set_random_seed
+
+ABSENT = '<absent>'
+
+
+class UnfairError(ValueError):
+    """Two configs differ in more than their table names."""
+
+
+def differences(
+    first: object, second: object, key: str = ''
+) -> Iterator[tuple[str, object, object]]:
+    """Keys at which two nested configs differ, spelt as ``--cfg-options`` has them, and values."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        pairs = [
+            (name, first.get(name, ABSENT), second.get(name, ABSENT))
+            for name in [*first, *(name for name in second if name not in first)]
+        ]
+    elif (
+        isinstance(first, list | tuple)
+        and isinstance(second, list | tuple)
+        and len(first) == len(second)
+    ):
+        pairs = zip(range(len(first)), first, second, strict=True)
+    else:
+        if first != second:
+            yield key, first, second
+        return
+    for name, one, other in pairs:
+        yield from differences(one, other, f'{key}.{name}' if key else str(name))
+
+
+def check_fair(
+    name: str, variant: Config, baseline: Config, named: Sequence[str]
+) -> dict[str, object]:
+    """The variant's values where it differs from the baseline.
+
+    Args:
+        name: of the variant, for the error.
+        variant, baseline: as they would be trained.
+        named: keys that may differ, with all below them, such as ``model.bbox_head.lrm``.
+
+    Raises:
+        UnfairError: they differ elsewhere; the message has the keys and the values.
+    """
+    found = list(differences(baseline.to_dict(), variant.to_dict()))
+    other = [
+        each for each in found if not any(f'{each[0]}.'.startswith(f'{key}.') for key in named)
+    ]
+    if other:
+        lines = [f'  {key}: {one!r} in the baseline, {two!r} here' for key, one, two in other]
+        raise UnfairError(
+            f'{name} differs from the baseline in more than {", ".join(named)}:\n'
+            + '\n'.join(lines)
+            + '\nMake them equal, or name the keys with --differ if that is what is compared'
+        )
+    return {key: value for key, _, value in found}
+
+
+def initial_weights(config: Config) -> str:
+    """Fingerprint of the weights that a training with this config and its seed starts from.
+
+    Raises:
+        Exception: whatever the model says to its options.
+    """
+    set_random_seed(config.randomness.seed)
+    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmdet')):
+        model = MODELS.build(config.model)
+    model.init_weights()
+    digest = sha256()
+    for key, value in sorted(model.named_parameters()):
+        digest.update(key.encode() + value.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,85 @@
+"""Pictures of recorded runs: differences, learning curves, precision over recall."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from .tables import by_label, difference, percent, values
+
+matplotlib.use('Agg')
+from matplotlib import pyplot
+
+
+def plot_differences(records: Sequence[dict], name: str, path: Path) -> None:
+    """Each variant's difference to its baseline in a metric, with its interval, and each seed's."""
+    methods = by_label(records)
+    variants = {
+        label: runs for label, runs in methods.items() if next(iter(runs.values()))['baseline']
+    }
+    figure, axes = pyplot.subplots(figsize=(7, 1 + 0.4 * len(variants)), layout='constrained')
+    for row, runs in enumerate(variants.values()):
+        baseline = methods[next(iter(runs.values()))['baseline']]
+        found, _ = difference(runs, baseline, name)
+        if found.low is not None:
+            axes.plot([found.low, found.high], [row, row], color='tab:blue', linewidth=2)
+        seeds = sorted(runs.keys() & baseline.keys())
+        each = np.subtract(values(runs, name, seeds), values(baseline, name, seeds))
+        axes.plot(each, [row] * len(each), '.', color='tab:grey')
+        axes.plot(found.mean, row, 'o', color='tab:blue')
+    axes.axvline(0, color='black', linewidth=0.8)
+    axes.set_yticks(range(len(variants)), list(variants))
+    axes.invert_yaxis()
+    axes.set_xlabel(f'{name} in percent: difference to the baseline, 95 % interval, single seeds')
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def plot_learning(records: Sequence[dict], name: str, path: Path) -> None:
+    """Loss and metric by epoch: the mean over seeds, and the range between them."""
+    figure, panels = pyplot.subplots(1, 2, figsize=(10, 4), layout='constrained')
+    for label, runs in by_label(records).items():
+        for axes, rows, key in zip(panels, ('losses', 'evaluations'), ('loss', name), strict=True):
+            series = [
+                {row['epoch']: row[key] for row in run.get(rows, []) if key in row}
+                for run in runs.values()
+            ]
+            epochs = sorted(set.intersection(*map(set, series)))
+            if not epochs:
+                continue
+            found = np.array([[each[epoch] for epoch in epochs] for each in series])
+            if key == name:
+                found = percent(name, 1.0) * found
+            axes.plot(epochs, found.mean(axis=0), label=label)
+            axes.fill_between(epochs, found.min(axis=0), found.max(axis=0), alpha=0.15)
+    panels[0].set(xlabel='epoch', ylabel='training loss', yscale='log')
+    panels[1].set(xlabel='epoch', ylabel=f'{name} in percent')
+    panels[1].legend(fontsize='small')
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def plot_precision(records: Sequence[dict], path: Path) -> None:
+    """Precision over recall by class: the mean over seeds."""
+    methods = by_label(records)
+    curves = {
+        label: [run['curves'] for run in runs.values() if 'curves' in run]
+        for label, runs in methods.items()
+    }
+    classes = list(
+        dict.fromkeys(name for found in curves.values() for one in found for name in one)
+    )
+    if not classes:
+        return
+    figure, panels = pyplot.subplots(
+        1, len(classes), figsize=(4 * len(classes), 3.6), layout='constrained', squeeze=False
+    )
+    for axes, name in zip(panels[0], classes, strict=True):
+        for label, found in curves.items():
+            precision = np.mean([one[name] for one in found], axis=0)
+            axes.plot(np.linspace(0, 1, len(precision)), precision, label=label)
+        axes.set(title=name, xlabel='recall', ylabel='precision', xlim=(0, 1), ylim=(0, 1))
+    panels[0, -1].legend(fontsize='small')
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,134 @@
+"""Recorded runs to Markdown and CSV.
+
+A record is a dict: ``label`` of its method, ``baseline`` (the label of the method that it is
+compared with, None for a baseline), ``config``, ``seed``, ``metrics`` by name, and optionally
+``bootstrap`` (values of ``images.bootstrap``), ``evaluations`` and ``losses`` by epoch, ``curves``
+and ``minutes``.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .statistics import Difference, paired_over_images, paired_over_seeds
+
+# A table in a document, between these two; the first column is that of the differences.
+BLOCK = re.compile(
+    r'(<!-- table of (?P<file>\S+): (?P<columns>[^>]*?) -->\n).*?(<!-- end of table -->)', re.DOTALL
+)
+
+
+def by_label(records: Sequence[dict]) -> dict[str, dict[int, dict]]:
+    """By method and seed, in the order of the records."""
+    methods: dict[str, dict[int, dict]] = {}
+    for record in records:
+        methods.setdefault(record['label'], {})[record['seed']] = record
+    return methods
+
+
+def percent(name: str, value: float) -> float:
+    """A metric in percent: those of KITTI are, MMDetection's are shares."""
+    return value if name.startswith('kitti/') else 100 * value
+
+
+def values(runs: dict[int, dict], name: str, seeds: Sequence[int]) -> list[float]:
+    return [percent(name, runs[seed]['metrics'][name]) for seed in seeds]
+
+
+def difference(
+    runs: dict[int, dict], baseline: dict[int, dict], name: str, confidence: float = 0.95
+) -> tuple[Difference, str]:
+    """To the baseline on the seeds that both have, and what its interval is over.
+
+    Raises:
+        ValueError: they share no seed.
+    """
+    seeds = sorted(runs.keys() & baseline.keys())
+    if not seeds:
+        raise ValueError(f'seeds {sorted(runs)} and, of the baseline, {sorted(baseline)}')
+    pair = [values(each, name, seeds) for each in (runs, baseline)]
+    found = paired_over_seeds(*pair, confidence)
+    boots = [each[seeds[0]].get('bootstrap', {}).get(name) for each in (runs, baseline)]
+    if len(seeds) == 1 and all(boots):
+        drawn = [[percent(name, value) for value in each] for each in boots]
+        return paired_over_images(found.mean, *drawn, confidence), 'images'
+    return found, 'seeds'
+
+
+def markdown(records: Sequence[dict], columns: dict[str, str], configs: str = '') -> str:
+    """A row a method: number of seeds, means and standard deviations, difference, minutes.
+
+    Args:
+        records: see above.
+        columns: titles and names of metrics; the difference is that of the first.
+        configs: path from the document to the folder of configs, to link to; '' links nothing.
+    """
+    methods = by_label(records)
+    first_title, first = next(iter(columns.items()))
+    titles = ['method', 'seeds', *columns, f'{first_title}: difference', 'minutes']
+    lines = [f'| {" | ".join(titles)} |', '| --- |' + ' ---: |' * (len(titles) - 1)]
+    for label, runs in methods.items():
+        seeds = sorted(runs)
+        cells = [link(label, runs[seeds[0]], configs), str(len(seeds))]
+        cells += [spread(values(runs, name, seeds)) for name in columns.values()]
+        baseline = runs[seeds[0]]['baseline']
+        cells.append(
+            '' if baseline is None else interval(*difference(runs, methods[baseline], first))
+        )
+        minutes = [run['minutes'] for run in runs.values() if 'minutes' in run]
+        cells.append(f'{np.mean(minutes):.0f}' if minutes else '')
+        lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines) + '\n'
+
+
+def link(label: str, record: dict, configs: str) -> str:
+    if not configs or label != record['config']:
+        return label
+    return f'[{label}]({configs}{label}.py)'
+
+
+def spread(found: Sequence[float]) -> str:
+    if len(found) == 1:
+        return f'{found[0]:.1f}'
+    return f'{np.mean(found):.1f} ± {np.std(found, ddof=1):.1f}'
+
+
+def interval(found: Difference, over: str) -> str:
+    if found.low is None:
+        return f'{found.mean:+.1f}'
+    note = ' over images' if over == 'images' else ''
+    return f'{found.mean:+.1f} [{found.low:+.1f}, {found.high:+.1f}]{note}'
+
+
+def comma_separated(records: Sequence[dict]) -> str:
+    """A row a run, a column a metric, as they were recorded."""
+    names = list(dict.fromkeys(name for record in records for name in record['metrics']))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(['label', 'config', 'seed', 'minutes', *names])
+    for record in records:
+        row = [record.get(key, '') for key in ('label', 'config', 'seed', 'minutes')]
+        writer.writerow(row + [record['metrics'].get(name, '') for name in names])
+    return text.getvalue()
+
+
+def render(text: str, document: Path, root: Path) -> str:
+    """A document with its tables made anew from the recorded runs.
+
+    A table stands between ``<!-- table of results/NAME.json: title = metric, ... -->`` and
+    ``<!-- end of table -->``.
+    """
+
+    def table(block: re.Match) -> str:
+        records = json.loads((root / block['file']).read_text())
+        pairs = (pair.split('=') for pair in block['columns'].split(','))
+        columns = {title.strip(): name.strip() for title, name in pairs}
+        inside = document.parent.resolve() == (root / 'configs').resolve()
+        return block[1] + markdown(records, columns, './' if inside else 'configs/') + block[4]
+
+    return BLOCK.sub(table, text)

@@ -1,0 +1,485 @@
+"""Compare variants of a detector with its baseline over several seeds, and make the table.
+
+python tools/benchmark.py
+    the demo's data, drawn here: tiny YOLOv2 without and with LRM, three seeds
+python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py configs/yolov2-tiny_lrm_kitti.py \\
+        --data-root data/kitti --seeds 3
+    a baseline, and any number of variants
+python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py --grid hard_ratio=0.1,0.25,0.5 \\
+        --data-root data/kitti --seeds 3
+    "which ratio for my data?": options of `lrm`, in all combinations, and a recommendation
+python tools/benchmark.py --render
+    the tables in the documents, from the recorded results
+
+What is finished is not repeated: the same command goes on where it was interrupted, and takes more
+seeds or variants in. Runs go to work_dirs/benchmark/NAME, records to results/NAME.json.
+"""
+
+import argparse
+import ast
+import itertools
+import json
+import os
+import pickle
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import runs
+from launch import DictAction, config_path, find_datasets, require_data, require_file
+from mmdet.registry import DATASETS
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+
+from mmdet_lrm.benchmark import images, plots, tables
+from mmdet_lrm.benchmark.fairness import UnfairError, check_fair, initial_weights
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
+ROOT_VARIABLES = ('KITTI_ROOT', 'VOC_ROOT', 'COCO_ROOT', 'BCCD_ROOT', 'DATA_ROOT')
+DEMO_EPOCHS = 6
+# The metric that decides, and the columns of the table, by what the evaluator calls its metrics.
+COLUMNS = {
+    'kitti/moderate_AP40': {
+        'mean AP40': 'kitti/moderate_AP40',
+        'easy': 'kitti/easy_AP40',
+        'hard': 'kitti/hard_AP40',
+        'Car': 'kitti/Car_moderate_AP40',
+        'Pedestrian': 'kitti/Pedestrian_moderate_AP40',
+        'Cyclist': 'kitti/Cyclist_moderate_AP40',
+    },
+    'coco/bbox_mAP': {
+        'AP': 'coco/bbox_mAP',
+        'AP50': 'coco/bbox_mAP_50',
+        'small': 'coco/bbox_mAP_s',
+        'medium': 'coco/bbox_mAP_m',
+        'large': 'coco/bbox_mAP_l',
+    },
+    'voc/mAP': {'mAP': 'voc/mAP'},
+}
+
+
+class Variant(NamedTuple):
+    """A method of the comparison."""
+
+    label: str
+    config: str  # stem of its file
+    options: dict  # what is changed in the file, as --cfg-options
+
+
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('name', nargs='?', default='demo', help='of the results')
+    parser.add_argument('configs', nargs='*', help='the baseline, then its variants')
+    parser.add_argument(
+        '--grid',
+        nargs='+',
+        default=[],
+        metavar='KEY=A,B',
+        help="options of `lrm` for the baseline's config, in all combinations",
+    )
+    parser.add_argument('--seeds', type=int, default=3, help='number of seeds, from 0 on')
+    parser.add_argument('--data-root', type=Path, help="folder of the data, for the configs'")
+    parser.add_argument('--jobs', type=int, default=1, help='trainings at a time')
+    parser.add_argument(
+        '--last',
+        type=int,
+        default=1,
+        metavar='K',
+        help='metrics are the mean of the last K epochs, which calms small sets',
+    )
+    parser.add_argument(
+        '--differ',
+        nargs='+',
+        default=['model.bbox_head.lrm'],
+        metavar='KEY',
+        help='keys of the config that the table compares; no others may differ',
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='of all runs alike')
+    parser.add_argument('--bootstrap', type=int, default=200, help='drawings of images; 0 for none')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
+    parser.add_argument('--results', type=Path, default=Path('results'), help='folder of records')
+    parser.add_argument('--render', action='store_true', help="only make the documents' tables")
+    args = parser.parse_args(arguments)
+    for key in ('seeds', 'jobs', 'last'):
+        if getattr(args, key) < 1:
+            parser.error(f'--{key} is {getattr(args, key)}; it must be at least 1')
+    if args.grid and len(args.configs) != 1:
+        parser.error(f'--grid takes one config, the baseline; {len(args.configs)} are given')
+    if not args.grid and len(args.configs) == 1:
+        parser.error('a baseline alone compares nothing; give a variant, or --grid')
+    if args.configs and args.name.endswith('.py'):
+        parser.error(f"the results need a name before the configs, and '{args.name}' is a config")
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    if args.render:
+        render_documents()
+        return
+    folder = args.work_dir / args.name
+    if args.configs:
+        variants = read_variants(args)
+        require_data(load(variants[0], args, seed=0), 'train_dataloader', 'val_dataloader')
+    else:
+        variants = draw_demo(args, folder)
+    plan = make_plan(variants, args)
+    records = run_all(plan, args, folder)
+    args.results.mkdir(parents=True, exist_ok=True)
+    file = args.results / f'{args.name}.json'
+    file.write_text(json.dumps(records, indent=1) + '\n')
+    report(records, args, folder, file)
+
+
+# --- what is compared -----------------------------------------------------------------------------
+
+
+def read_variants(args: argparse.Namespace) -> list[Variant]:
+    """The baseline first."""
+    if args.data_root:
+        os.environ |= dict.fromkeys(ROOT_VARIABLES, str(args.data_root.resolve()))
+    for name in args.configs:
+        require_file('config', config_path(name))
+    baseline = Variant(Path(args.configs[0]).stem, args.configs[0], {})
+    if not args.grid:
+        return [baseline, *(Variant(Path(name).stem, name, {}) for name in args.configs[1:])]
+    axes = []
+    for text in args.grid:
+        key, equals, listed = text.partition('=')
+        if not equals or not listed:
+            sys.exit(f"error: --grid has '{text}'; give KEY=A,B such as hard_ratio=0.1,0.25")
+        axes.append([(key, value) for value in split_values(listed)])
+    return [baseline] + [
+        Variant(
+            ' '.join(f'{key}={value}' for key, value in chosen),
+            args.configs[0],
+            {'model.bbox_head.lrm': dict(type='LRMLoss') | {k: parse(v) for k, v in chosen}},
+        )
+        for chosen in itertools.product(*axes)
+    ]
+
+
+def split_values(text: str) -> list[str]:
+    """At the commas outside of brackets."""
+    parts, depth = [''], 0
+    for letter in text:
+        depth += (letter in '[(') - (letter in '])')
+        if letter == ',' and not depth:
+            parts.append('')
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def parse(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def draw_demo(args: argparse.Namespace, folder: Path) -> list[Variant]:
+    """The demo's data, and its two methods with fewer epochs."""
+    import demo
+
+    from mmdet_lrm.kitti.drawn import draw_kitti
+
+    options = demo.parse_args(['--epochs', str(DEMO_EPOCHS)])
+    data = (folder / 'drawn').resolve()
+    draw_kitti(data, options.num_train, options.num_val, options.seed)
+    os.environ['KITTI_ROOT'] = str(data)
+    found = []
+    for stem in demo.METHODS.values():
+        file = folder / 'configs' / f'{stem}.py'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        demo.demo_config(stem, options).dump(file)
+        found.append(Variant(stem, str(file), {}))
+    return found
+
+
+def load(variant: Variant, args: argparse.Namespace, seed: int) -> Config:
+    """The config that is trained, apart from the files that its evaluation writes."""
+    config = Config.fromfile(config_path(variant.config))
+    config.merge_from_dict(args.cfg_options or {})
+    if 'model.bbox_head.lrm' in variant.options and config.model.bbox_head.get('lrm') is not None:
+        sys.exit(f'error: {variant.config} has an lrm already; --grid needs the baseline')
+    config.merge_from_dict(variant.options | {'randomness.seed': seed})
+    config.default_hooks.checkpoint.update(save_best=None, max_keep_ckpts=1)
+    first = config.train_cfg.max_epochs - args.last + 1
+    if first < 1:
+        sys.exit(f'error: --last is {args.last}, of {config.train_cfg.max_epochs} epochs')
+    config.train_cfg.dynamic_intervals = [(first, 1)]
+    return config
+
+
+def make_plan(variants: list[Variant], args: argparse.Namespace) -> list[tuple]:
+    """Variant, seed, config and first weights of every run, after all that can be wrong is checked.
+
+    Seeds come first: whenever the work is interrupted, methods have nearly the same seeds.
+    """
+    baseline = load(variants[0], args, 0)
+    init_default_scope(baseline.get('default_scope', 'mmdet'))
+    if baseline.train_cfg.get('max_epochs') is None:
+        sys.exit(f'error: {variants[0].config} does not train by epochs, which this tool counts')
+    plan = []
+    for seed in range(args.seeds):
+        first = None
+        for variant in variants:
+            config = load(variant, args, seed)
+            try:
+                changes = check_fair(
+                    variant.label, config, load(variants[0], args, seed), args.differ
+                )
+                weights = initial_weights(config)
+            except (UnfairError, ValueError, TypeError, KeyError, FileNotFoundError) as error:
+                sys.exit(f'error: {variant.label}: {error}')
+            if weights != (first := first or weights):
+                sys.exit(
+                    f'error: with seed {seed} {variant.label} starts from other weights than '
+                    f'{variants[0].label}; a comparison needs the same ones'
+                )
+            if not seed:
+                print(f'{variant.label}: {describe(changes) if changes else "the baseline"}')
+            plan.append((variant, seed, config, weights, changes))
+    return plan
+
+
+def describe(changes: dict) -> str:
+    return ', '.join(f'{key}={value}' for key, value in changes.items())
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def run_all(plan: list[tuple], args: argparse.Namespace, folder: Path) -> list[dict]:
+    """The record of every run, in the order of the plan; what is missing is trained first."""
+    baseline = plan[0][0].label
+    with ThreadPoolExecutor(args.jobs) as pool:
+        jobs = [pool.submit(run_one, *each, baseline, args, folder) for each in plan]
+        try:
+            for number, job in enumerate(jobs, start=1):
+                job.result()
+                print(f'{number} of {len(jobs)} runs are ready', flush=True)
+        except BaseException:
+            runs.stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [job.result() for job in jobs]
+
+
+def run_one(
+    variant: Variant,
+    seed: int,
+    config: Config,
+    weights: str,
+    changes: dict,
+    baseline: str,
+    args: argparse.Namespace,
+    folder: Path,
+) -> dict:
+    """Train and evaluate, or find the record again."""
+    if runs.stop.is_set():
+        raise KeyboardInterrupt
+    name = f'{variant.label.replace(" ", "_").replace("/", "-")}-seed{seed}'
+    work_dir = runs.run_dir(name, config, folder / 'runs').resolve()
+    dump = work_dir / 'detections.pkl'
+    final = config.copy()
+    evaluators = (
+        final.val_evaluator if isinstance(final.val_evaluator, list) else [final.val_evaluator]
+    )
+    final.val_evaluator = [*evaluators, dict(type='DumpDetResults', out_file_path=str(dump))]
+    record = runs.train(name, final, work_dir)
+    kept = work_dir / 'detections.json'
+    if args.bootstrap and not (
+        kept.exists() and json.loads(kept.read_text())['n'] == args.bootstrap
+    ):
+        kept.write_text(json.dumps(dict(n=args.bootstrap, **look_again(config, dump, args))))
+    again = json.loads(kept.read_text()) if args.bootstrap else {}
+    last = [
+        each
+        for each in record['evaluations']
+        if each['epoch'] > config.train_cfg.max_epochs - args.last
+    ]
+    metrics = {key: float(np.mean([each[key] for each in last])) for key in record['metrics']}
+    return dict(
+        label=variant.label,
+        baseline=None if variant.label == baseline else baseline,
+        config=Path(variant.config).stem,
+        seed=seed,
+        changes={key: repr(value) for key, value in changes.items()},
+        common={key: repr(value) for key, value in (args.cfg_options or {}).items()},
+        epochs=config.train_cfg.max_epochs,
+        last=args.last,
+        images=image_counts(config),
+        initial_weights=weights,
+        metrics=again.get('metrics', {}) | rounded(metrics),
+        **{key: again[key] for key in ('bootstrap', 'curves') if key in again},
+        **{
+            key: record[key]
+            for key in ('commit', 'versions', 'hardware', 'minutes', 'memory_mb', 'memory_of')
+        },
+        evaluations=[rounded(each) for each in record['evaluations']],
+        losses=[rounded(each) for each in record['losses']],
+    )
+
+
+def rounded(row: dict) -> dict:
+    return {
+        key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
+    }
+
+
+def image_counts(config: Config) -> str:
+    """Where the images come from, without the machine's path."""
+    lists = [
+        dataset.get('ann_file', '')
+        for loader in ('train_dataloader', 'val_dataloader')
+        for dataset in find_datasets(config[loader])
+    ]
+    return f'{Path(config.get("data_root") or "").name}: {", ".join(lists)}'
+
+
+def look_again(config: Config, dump: Path, args: argparse.Namespace) -> dict:
+    """Metrics by class, bootstrap and curves from the detections of the last evaluation."""
+    predictions = sorted(pickle.loads(dump.read_bytes()), key=lambda each: str(each['img_id']))
+    evaluated = evaluated_images(config, predictions)
+    if evaluated is None:
+        return {}
+    every = np.arange(evaluated.num_images)
+    drawn = images.bootstrap(evaluated, args.bootstrap)
+    return dict(
+        metrics=rounded(evaluated.evaluate(every))
+        if isinstance(evaluated, images.VOCImages)
+        else {},
+        bootstrap={name: [round(value, 4) for value in found] for name, found in drawn.items()},
+        curves={name: [round(v, 4) for v in curve] for name, curve in evaluated.curves().items()},
+    )
+
+
+def evaluated_images(
+    config: Config, predictions: list[dict]
+) -> images.KittiImages | images.VOCImages | images.CocoImages | None:
+    """For the evaluator of the config; None for one that cannot be resampled here."""
+    evaluators = (
+        config.val_evaluator if isinstance(config.val_evaluator, list) else [config.val_evaluator]
+    )
+    kinds = {each.type: each for each in reversed(evaluators)}
+    settings = ConfigDict(config.val_dataloader.dataset, pipeline=[], lazy_init=True)
+    classes = DATASETS.build(settings).metainfo['classes']
+    if 'KittiMetric' in kinds:
+        return images.KittiImages(predictions, classes, kinds['KittiMetric'].label_dir)
+    if 'VOCMetric' in kinds:
+        settings = ConfigDict(config.val_dataloader.dataset, pipeline=[])
+        dataset = DATASETS.build(settings)
+        found = {
+            str(info['img_id']): voc_truth(info['instances'])
+            for info in map(dataset.get_data_info, range(len(dataset)))
+        }
+        truths = [found[str(each['img_id'])] for each in predictions]
+        mode = kinds['VOCMetric'].get('eval_mode', '11points')
+        return images.VOCImages(predictions, truths, classes, eval_mode=mode)
+    if 'CocoMetric' in kinds:
+        dataset = DATASETS.build(ConfigDict(config.val_dataloader.dataset, pipeline=[]))
+        return images.CocoImages(predictions, kinds['CocoMetric'].ann_file, dataset.cat_ids)
+    return None
+
+
+def voc_truth(instances: list[dict]) -> dict[str, np.ndarray]:
+    boxes = np.array([each['bbox'] for each in instances], dtype=np.float32).reshape(-1, 4)
+    labels = np.array([each['bbox_label'] for each in instances], dtype=int)
+    ignored = np.array([each['ignore_flag'] for each in instances], dtype=bool)
+    return dict(
+        bboxes=boxes[~ignored],
+        labels=labels[~ignored],
+        bboxes_ignore=boxes[ignored],
+        labels_ignore=labels[ignored],
+    )
+
+
+# --- reporting ------------------------------------------------------------------------------------
+
+
+def report(records: list[dict], args: argparse.Namespace, folder: Path, file: Path) -> None:
+    columns = table_columns(records)
+    name = next(iter(columns.values()))
+    table = tables.markdown(records, columns)
+    (folder / 'table.md').write_text(table)
+    (folder / 'table.csv').write_text(tables.comma_separated(records))
+    plots.plot_differences(records, name, folder / 'differences.png')
+    plots.plot_learning(records, name, folder / 'learning.png')
+    plots.plot_precision(records, folder / 'precision.png')
+    print(
+        f'\nIn percent: mean and standard deviation over seeds; difference to the baseline with '
+        f'its 95 % interval. Compared: {", ".join(args.differ)}.\n\n{table}'
+    )
+    print(recommendation(records, name))
+    print(f'\nRecords: {file}; tables and plots: {folder}')
+
+
+def table_columns(records: list[dict]) -> dict[str, str]:
+    """Of the records' own metrics, the one that decides first."""
+    metrics = records[0]['metrics']
+    for name, columns in COLUMNS.items():
+        if name in metrics:
+            classes = {
+                key.removeprefix('voc/').removesuffix('_AP'): key
+                for key in metrics
+                if name == 'voc/mAP' and key.endswith('_AP')
+            }
+            return {title: key for title, key in (columns | classes).items() if key in metrics}
+    name = next(iter(metrics))
+    return {name: name}
+
+
+def recommendation(records: list[dict], name: str) -> str:
+    """The best variant if it beats the baseline for certain, else the baseline.
+
+    The interval is that of 95 % divided among the variants (Bonferroni), since the best of many is
+    partly the luckiest.
+    """
+    methods = tables.by_label(records)
+    variants = {
+        label: runs for label, runs in methods.items() if next(iter(runs.values()))['baseline']
+    }
+    found = {}
+    for label, runs_ in variants.items():
+        baseline = methods[next(iter(runs_.values()))['baseline']]
+        confidence = 1 - 0.05 / len(variants)
+        found[label] = tables.difference(runs_, baseline, name, confidence)
+    best = max(found, key=lambda label: found[label][0].mean)
+    change, over = found[best]
+    text = f'Best of {len(found)} in {name}: {best}, {tables.interval(change, over)}'
+    if len(found) > 1:
+        text += f' (interval widened for {len(found)} comparisons)'
+    if change.low is None:
+        return f'{text}. One seed gives no interval: take more before you choose.'
+    if change.is_noise or change.mean < 0:
+        return (
+            f'{text}. That is not more than chance gives: keep the baseline, or take more seeds '
+            f'if a gain of {change.high:.1f} would matter to you.'
+        )
+    return f'{text}. Recommended.'
+
+
+def render_documents() -> None:
+    for pattern in DOCUMENTS:
+        for document in sorted(ROOT.glob(pattern)):
+            text = document.read_text()
+            rendered = tables.render(text, document, ROOT)
+            if rendered != text:
+                document.write_text(rendered)
+                print(f'wrote {document.relative_to(ROOT)}')
+
+
+if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit('\ninterrupted; the same command goes on from the last finished epoch')
