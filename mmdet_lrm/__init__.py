@@ -2,6 +2,7 @@
 
 from .backbones import Darknet19, TinyYOLOV2
 from .darknet.network import DarknetNet
+from .diagnosis import MiningDiagnosisHook
 from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
 from .hooks import LRMScheduleHook
 from .kitti import KittiDataset, KittiMetric
@@ -27,6 +28,7 @@ __all__ = [
     'LRMSSDHead',
     'LRMScheduleHook',
     'LRMYOLOV3Head',
+    'MiningDiagnosisHook',
     'PassthroughNeck',
     'TinyYOLOV2',
     'YOLOV2Head',

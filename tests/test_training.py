@@ -1,5 +1,6 @@
 """Trainings of a few steps by MMEngine's Runner, from the shipped configs."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -98,3 +99,25 @@ def test_darknet19_with_passthrough_trains_on_a_small_input_with_a_schedule(kitt
     assert not torch.equal(runner.model.neck.fuse.conv.weight, before)
     # The last of two iterations begins in the middle of the only epoch.
     assert runner.model.bbox_head.lrm.strength == 0.5
+
+
+@pytest.mark.slow
+def test_a_diagnosis_is_logged_and_changes_no_weight(kitti_root, tmp_path):
+    weights = []
+    for name, hooks in (('with', [dict(type='MiningDiagnosisHook', interval=1)]), ('without', [])):
+        options = {
+            'train_cfg.max_epochs': 1,
+            'custom_hooks': hooks,
+            'visualizer.vis_backends': [dict(type='LocalVisBackend')],
+        }
+        runner = runner_of('yolov2-tiny_lrm_kitti', tmp_path / name, **options)
+        runner.train()
+        weights.append(runner.model.state_dict())
+        assert 'loss_by_feat' not in vars(runner.model.bbox_head)
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+    (log,) = (tmp_path / 'with').glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    rows = [row for row in rows if 'diagnosis/0.25/gradient/easy' in row]
+    assert [row['step'] for row in rows] == [1, 2]
+    parts = [rows[0][f'diagnosis/0.25/gradient/{name}'] for name in ('positives', 'hard', 'easy')]
+    assert sum(parts) == pytest.approx(1) and min(parts) > 0

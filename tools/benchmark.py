@@ -106,6 +106,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--results', type=Path, default=Path('results'), help='folder of records')
     parser.add_argument('--render', action='store_true', help="only make the documents' tables")
     args = parser.parse_args(arguments)
+    if args.name.endswith('.py'):
+        parser.error(f"the results need a name before the configs, and '{args.name}' is a config")
     for key in ('seeds', 'jobs', 'last'):
         if getattr(args, key) < 1:
             parser.error(f'--{key} is {getattr(args, key)}; it must be at least 1')
@@ -113,8 +115,6 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error(f'--grid takes one config, the baseline; {len(args.configs)} are given')
     if not args.grid and len(args.configs) == 1:
         parser.error('a baseline alone compares nothing; give a variant, or --grid')
-    if args.configs and args.name.endswith('.py'):
-        parser.error(f"the results need a name before the configs, and '{args.name}' is a config")
     return args
 
 

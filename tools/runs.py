@@ -13,6 +13,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmdet_lrm.diagnosis import PREFIX
+
 TOOLS = Path(__file__).resolve().parent
 POLL_SECONDS = 1.0
 stop = threading.Event()  # set to end every training that was started here
@@ -27,9 +29,10 @@ def train(name: str, config: Config, work_dir: Path) -> dict:
         work_dir: of this training alone; see :func:`run_dir`.
 
     Returns:
-        A dict that JSON can hold: ``metrics`` of the last evaluation, ``evaluations`` and
-        ``losses`` (rows by epoch), ``minutes`` of all its parts, ``memory_mb`` and ``memory_of``,
-        ``commit``, ``versions``, ``hardware``, and paths ``config``, ``checkpoint``.
+        A dict that JSON can hold: ``metrics`` of the last evaluation, ``evaluations``, ``losses``
+        and ``diagnosis`` (rows, see :func:`read_logs`), ``minutes`` of all its parts,
+        ``memory_mb`` and ``memory_of``, ``commit``, ``versions``, ``hardware``, and paths
+        ``config``, ``checkpoint``.
     """
     file, done = work_dir / 'config.py', work_dir / 'done.json'
     state = work_dir / 'spent.json'  # of all parts of an interrupted training
@@ -87,21 +90,27 @@ def scalars(work_dir: Path) -> list[dict]:
 
 
 def read_logs(work_dir: Path) -> dict:
-    """``metrics``, ``evaluations`` and ``losses`` of a training, epoch by epoch.
+    """``metrics``, ``evaluations`` and ``losses`` by epoch, ``diagnosis`` by iteration.
 
     Of an epoch that an interruption made it repeat the later rows count.
     """
-    evaluations, losses = {}, {}
+    evaluations, losses, diagnosis = {}, {}, {}
     for row in scalars(work_dir):
         values = {key: value for key, value in row.items() if '/' in key}
-        if values:
+        if any(key.startswith(PREFIX) for key in values):
+            own = {key.removeprefix(PREFIX): value for key, value in values.items()}
+            diagnosis[row['step']] = dict(iter=row['step'], **own)
+        elif values:
             evaluations[row['step']] = dict(epoch=row['step'], **values)
         elif 'loss' in row:
             terms = {key: value for key, value in row.items() if key.startswith('loss')}
             losses[row['epoch']] = dict(epoch=row['epoch'], **terms)
-    evaluations, losses = ([rows[key] for key in sorted(rows)] for rows in (evaluations, losses))
-    metrics = {key: value for key, value in evaluations[-1].items() if key != 'epoch'}
-    return dict(metrics=metrics, evaluations=evaluations, losses=losses)
+    evaluations, losses, diagnosis = (
+        [rows[key] for key in sorted(rows)] for rows in (evaluations, losses, diagnosis)
+    )
+    last = evaluations[-1] if evaluations else {}
+    metrics = {key: value for key, value in last.items() if key != 'epoch'}
+    return dict(metrics=metrics, evaluations=evaluations, losses=losses, diagnosis=diagnosis)
 
 
 def surroundings() -> dict:

@@ -1,0 +1,139 @@
+"""What mining would find in a training: who carries the loss and the gradient of the objectness.
+
+Loss Rank Mining takes the easy background out of a step. It can only change a training in which the
+easy background carries a share of the gradient that matters; this measures that share, with and
+without mining switched on, at the cost of one more computation of the loss now and then.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from .lrm_loss import LRMLoss, PriorLosses, checked_amount
+
+PREFIX = 'diagnosis/'
+GROUPS = ('positives', 'hard', 'easy')
+
+
+class PriorGradients(NamedTuple):
+    """Losses of a batch's priors, and how strongly each pulls at its own objectness."""
+
+    losses: PriorLosses
+    gradient: Tensor
+    """(N, P) absolute gradient of the summed loss with respect to the prior's logit of objectness;
+    for a head without objectness, summed over its logits of classes, background included."""
+
+
+def prior_gradients(head: nn.Module, outs: tuple, *truths: object) -> PriorGradients:
+    """Losses and gradients of every prior, of the maps and truths that ``loss_by_feat`` is given.
+
+    Args:
+        head: YOLOV2Head, LRMYOLOV3Head or LRMSSDHead.
+        outs: what its forward returns: lists of maps (N, A * K, H, W). The first list holds
+            objectness or classes.
+        truths: the other arguments of ``loss_by_feat``.
+    """
+    with torch.enable_grad():
+        outs = [[each.detach().float().requires_grad_() for each in maps] for maps in outs]
+        losses = head.prior_losses(*outs, *truths)
+        total = sum(loss.sum() for loss in losses.losses.values())
+        gradients = torch.autograd.grad(total, outs[0])
+    by_prior = []
+    counts = head.prior_generator.num_base_priors
+    for gradient, num_base in zip(gradients, counts, strict=True):
+        columns = gradient.unflatten(1, (num_base, -1)).permute(0, 3, 4, 1, 2).flatten(1, 3).abs()
+        by_prior.append(columns[..., 4] if 'loss_conf' in head.loss_terms else columns.sum(dim=-1))
+    detached = {term: loss.detach() for term, loss in losses.losses.items()}
+    return PriorGradients(losses._replace(losses=detached), torch.cat(by_prior, dim=1))
+
+
+def shares(measured: PriorGradients, hard_ratio: float) -> dict[str, Tensor]:
+    """Shares of positives, and of negatives within the hardest ``hard_ratio`` and beyond it.
+
+    Returns:
+        ``loss/positives``, ``loss/hard``, ``loss/easy``, which sum to 1; the same of ``gradient``;
+        and ``missed``, the share of the positives that are not among the hardest. Scalars in [0, 1]
+        (``missed``: NaN without positives).
+    """
+    losses, valid, positive = measured.losses[:3]
+    hardest = LRMLoss(hard_ratio=hard_ratio).hard_mask(*measured.losses[:5])
+    positive = positive & valid
+    masks = dict(
+        positives=positive, hard=valid & ~positive & hardest, easy=valid & ~positive & ~hardest
+    )
+    found = {}
+    for kind, amount in (('loss', sum(losses.values())), ('gradient', measured.gradient)):
+        total = (amount * valid).sum().clamp(min=torch.finfo(amount.dtype).tiny)
+        found |= {f'{kind}/{name}': (amount * mask).sum() / total for name, mask in masks.items()}
+    found['missed'] = (positive & ~hardest).sum() / positive.sum()
+    return found
+
+
+@HOOKS.register_module()
+class MiningDiagnosisHook(Hook):
+    """Log :func:`shares` every few iterations.
+
+    They go to the visualiser's backends, beside the losses, as ``diagnosis/0.25/gradient/easy`` and
+    so on, and are those of the first process's images. Weights, gradients and the order of random
+    numbers stay what they are without the hook.
+
+    Args:
+        interval: Iterations between two measurements.
+        hard_ratios: The shares K of the priors to tell hard from easy by, in (0, 1].
+    """
+
+    def __init__(
+        self, interval: int = 20, hard_ratios: Sequence[float] = (0.05, 0.1, 0.25, 0.5)
+    ) -> None:
+        if interval < 1:
+            raise ValueError(f'MiningDiagnosisHook.interval is {interval}; it must be at least 1')
+        for ratio in hard_ratios:
+            checked_amount(None, ratio, 'MiningDiagnosisHook: ')
+        self.interval = interval
+        self.hard_ratios = tuple(hard_ratios)
+        self._measured: PriorGradients | None = None
+        self._due = False
+
+    def before_train(self, runner: Runner) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        head = getattr(model, 'bbox_head', None)
+        if not hasattr(head, 'prior_losses'):
+            raise ValueError(
+                f'MiningDiagnosisHook needs a head of mmdet_lrm (YOLOV2Head, LRMYOLOV3Head, '
+                f'LRMSSDHead), and the model has {type(head).__name__}'
+            )
+        loss_by_feat = head.loss_by_feat
+        num_outs = 2 if 'loss_bbox' in head.loss_terms else 1
+
+        def observed(*args: object) -> dict[str, Tensor]:
+            if self._due:
+                self._measured = prior_gradients(head, args[:num_outs], *args[num_outs:])
+            return loss_by_feat(*args)
+
+        head.loss_by_feat = observed
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None) -> None:
+        self._due = runner.iter % self.interval == 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None
+    ) -> None:
+        measured, self._measured = self._measured, None
+        if measured is None:
+            return
+        scalars = {
+            f'{PREFIX}{ratio}/{name}': float(value)
+            for ratio in self.hard_ratios
+            for name, value in shares(measured, ratio).items()
+        }
+        runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
+
+    def after_train(self, runner: Runner) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        vars(model.bbox_head).pop('loss_by_feat', None)
