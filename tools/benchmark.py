@@ -21,6 +21,7 @@ import itertools
 import json
 import os
 import pickle
+import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,8 @@ from mmdet_lrm.benchmark.fairness import UnfairError, check_fair, initial_weight
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
+# The picture of a kind that a document shows of the runs in results/NAME.json.
+PLOT = re.compile(r'\((plots/([\w-]+)-(\w+)\.png)\)')
 ROOT_VARIABLES = ('KITTI_ROOT', 'VOC_ROOT', 'COCO_ROOT', 'BCCD_ROOT', 'DATA_ROOT')
 DEMO_EPOCHS = 6
 # The metric that decides, and the columns of the table, by what the evaluator calls its metrics.
@@ -102,6 +105,12 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='of all runs alike')
     parser.add_argument('--bootstrap', type=int, default=200, help='drawings of images; 0 for none')
+    parser.add_argument(
+        '--diagnose',
+        type=int,
+        metavar='N',
+        help='record every N iterations who carries the gradient, as tools/diagnose.py does',
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
     parser.add_argument('--results', type=Path, default=Path('results'), help='folder of records')
     parser.add_argument('--render', action='store_true', help="only make the documents' tables")
@@ -215,6 +224,9 @@ def load(variant: Variant, args: argparse.Namespace, seed: int) -> Config:
     if first < 1:
         sys.exit(f'error: --last is {args.last}, of {config.train_cfg.max_epochs} epochs')
     config.train_cfg.dynamic_intervals = [(first, 1)]
+    if args.diagnose:
+        hook = dict(type='MiningDiagnosisHook', interval=args.diagnose)
+        config.custom_hooks = [*config.get('custom_hooks', []), hook]
     return config
 
 
@@ -326,6 +338,7 @@ def run_one(
         },
         evaluations=[rounded(each) for each in record['evaluations']],
         losses=[rounded(each) for each in record['losses']],
+        diagnosis=[rounded(each) for each in record['diagnosis']],
     )
 
 
@@ -411,9 +424,8 @@ def report(records: list[dict], args: argparse.Namespace, folder: Path, file: Pa
     table = tables.markdown(records, columns)
     (folder / 'table.md').write_text(table)
     (folder / 'table.csv').write_text(tables.comma_separated(records))
-    plots.plot_differences(records, name, folder / 'differences.png')
-    plots.plot_learning(records, name, folder / 'learning.png')
-    plots.plot_precision(records, folder / 'precision.png')
+    for kind, draw in plots.KINDS.items():
+        draw(records, name, folder / f'{kind}.png')
     print(
         f'\nIn percent: mean and standard deviation over seeds; difference to the baseline with '
         f'its 95 % interval. Compared: {", ".join(args.differ)}.\n\n{table}'
@@ -468,6 +480,7 @@ def recommendation(records: list[dict], name: str) -> str:
 
 
 def render_documents() -> None:
+    """The documents' tables, and the plots that they show as ``plots/NAME-KIND.png``."""
     for pattern in DOCUMENTS:
         for document in sorted(ROOT.glob(pattern)):
             text = document.read_text()
@@ -475,6 +488,12 @@ def render_documents() -> None:
             if rendered != text:
                 document.write_text(rendered)
                 print(f'wrote {document.relative_to(ROOT)}')
+            for link, name, kind in sorted(set(PLOT.findall(text))):
+                records = json.loads((ROOT / 'results' / f'{name}.json').read_text())
+                path = document.parent / link
+                path.parent.mkdir(exist_ok=True)
+                plots.KINDS[kind](records, next(iter(table_columns(records).values())), path)
+                print(f'wrote {path.relative_to(ROOT)}')
 
 
 if __name__ == '__main__':

@@ -60,7 +60,7 @@ def plot_learning(records: Sequence[dict], name: str, path: Path) -> None:
     pyplot.close(figure)
 
 
-def plot_precision(records: Sequence[dict], path: Path) -> None:
+def plot_precision(records: Sequence[dict], name: str, path: Path) -> None:
     """Precision over recall by class: the mean over seeds."""
     methods = by_label(records)
     curves = {
@@ -83,3 +83,51 @@ def plot_precision(records: Sequence[dict], path: Path) -> None:
     panels[0, -1].legend(fontsize='small')
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
+
+
+def plot_diagnosis(records: Sequence[dict], name: str, path: Path) -> None:
+    """Who carries the gradient, by iteration, in the training of each baseline's first seed.
+
+    On the left the shares, with the hardest quarter told from the rest; on the right what mining
+    with each K would take out, and, dashed, the positives that it would drop.
+    """
+    first = {}
+    for record in records:
+        if record['baseline'] is None and record.get('diagnosis'):
+            first.setdefault(record['label'], record)
+    if not first:
+        return
+    figure, panels = pyplot.subplots(
+        len(first), 2, figsize=(10, 3.6 * len(first)), layout='constrained', squeeze=False
+    )
+    for (left, right), record in zip(panels, first.values(), strict=True):
+        rows = record['diagnosis']
+        steps = [row['iter'] for row in rows]
+        ratios = list(dict.fromkeys(key.split('/')[0] for key in rows[0] if '/' in key))
+        middle = min(ratios, key=lambda ratio: abs(float(ratio) - 0.25))
+        groups = ('positives', 'hard', 'easy')
+        series = [[100 * row[f'{middle}/gradient/{group}'] for row in rows] for group in groups]
+        colours = ('tab:green', 'tab:red', 'tab:grey')
+        labels = ('positives', 'hard negatives', 'easy negatives')
+        left.stackplot(steps, series, labels=labels, colors=colours, alpha=0.7)
+        title = f'{record["label"]}, seed {record["seed"]}: gradient of the objectness'
+        left.set(title=title, xlabel='iteration', ylabel='percent', ylim=(0, 100))
+        left.legend(fontsize='small', loc='upper right')
+        for ratio in ratios:
+            easy = [100 * row[f'{ratio}/gradient/easy'] for row in rows]
+            (line,) = right.plot(steps, easy, label=f'K = {100 * float(ratio):g} %')
+            missed = [100 * row[f'{ratio}/missed'] for row in rows]
+            right.plot(steps, missed, '--', color=line.get_color())
+        right.set(title='easy negatives (dashed: positives outside K)', xlabel='iteration')
+        right.set(ylabel='percent', yscale='symlog', ylim=(0, 100))
+        right.legend(fontsize='small')
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+KINDS = {
+    'differences': plot_differences,
+    'learning': plot_learning,
+    'precision': plot_precision,
+    'diagnosis': plot_diagnosis,
+}

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from mmdet_lrm.benchmark import tables
 from mmdet_lrm.benchmark.fairness import UnfairError, check_fair, differences, initial_weights
-from mmdet_lrm.benchmark.plots import plot_differences, plot_learning, plot_precision
+from mmdet_lrm.benchmark.plots import KINDS
 from mmdet_lrm.benchmark.statistics import paired_over_images, paired_over_seeds
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -138,9 +138,13 @@ def test_pictures_are_drawn(tmp_path):
         evaluations=[{'epoch': 1, 'voc/mAP': 0.1}, {'epoch': 2, 'voc/mAP': 0.2}],
         losses=[dict(epoch=1, loss=3.0)],
         curves=dict(a=[1.0, 0.5]),
+        diagnosis=[
+            {'iter': step, '0.25/missed': 0.0}
+            | {f'0.25/gradient/{name}': 1 / 3 for name in ('positives', 'hard', 'easy')}
+            for step in (1, 2)
+        ],
     )
     records = [each | rows for each in RECORDS]
-    plot_differences(records, 'voc/mAP', tmp_path / 'a.png')
-    plot_learning(records, 'voc/mAP', tmp_path / 'b.png')
-    plot_precision(records, tmp_path / 'c.png')
-    assert all((tmp_path / f'{name}.png').stat().st_size > 5000 for name in 'abc')
+    for kind, draw in KINDS.items():
+        draw(records, 'voc/mAP', tmp_path / f'{kind}.png')
+        assert (tmp_path / f'{kind}.png').stat().st_size > 5000, kind
