@@ -173,6 +173,22 @@ def test_missing_data_are_named_also_inside_a_wrapper(tools, tmp_path):
     require_data(cfg, 'train_dataloader')
 
 
+@pytest.mark.parametrize('as_list', [False, True])
+def test_a_missing_pretrained_file_is_named_with_its_key(tools, tmp_path, as_list):
+    launch = tools('launch')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'x.pth'))
+    model = dict(
+        type='A', backbone=dict(init_cfg=[dict(type='Kaiming'), init] if as_list else init)
+    )
+    message = f"model.backbone.init_cfg starts from '{tmp_path}/x.pth', which is not a file"
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        launch.require_pretrained(model, 'model')
+    (tmp_path / 'x.pth').touch()
+    launch.require_pretrained(model, 'model')
+    init['checkpoint'] = 'torchvision://resnet50'
+    launch.require_pretrained(model, 'model')
+
+
 def test_data_of_another_store_than_the_disk_are_not_looked_for(tools):
     dataset = dict(type='CocoDataset', data_root='s3://bucket/coco', ann_file='train.json')
     tools('launch').require_data(

@@ -171,6 +171,23 @@ def require_data(cfg: Config, *loaders: str) -> None:
                     )
 
 
+def require_pretrained(node: object, key: str) -> None:
+    """Every local checkpoint that an `init_cfg` names is there."""
+    if not isinstance(node, dict):
+        return
+    init = node.get('init_cfg') or []
+    for each in init if isinstance(init, list) else [init]:
+        file = each.get('checkpoint')
+        if file and '://' not in file and not Path(file).is_file():
+            raise SystemExit(
+                f"error: {key}.init_cfg starts from '{file}', which is not a file (from "
+                f'{Path.cwd()}). Set its path in the config, or make it first: tools/darknet.py '
+                'imports weights of darknet'
+            )
+    for name, child in node.items():
+        require_pretrained(child, f'{key}.{name}')
+
+
 def find_datasets(node: object) -> Iterator[ConfigDict]:
     """Datasets with a root, also those inside a wrapper such as RepeatDataset."""
     if isinstance(node, dict):

@@ -11,6 +11,7 @@ from launch import (
     load_config,
     require_data,
     require_file,
+    require_pretrained,
 )
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -66,6 +67,8 @@ def main() -> None:
     cfg = load_config(args)
     apply_training_options(cfg, args)
     require_data(cfg, 'train_dataloader', 'val_dataloader')
+    if not cfg.resume and not cfg.load_from:
+        require_pretrained(cfg.model, 'model')
     allow_mmengine_checkpoints()
     Runner.from_cfg(cfg).train()
 
