@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'tools'))
 
-import diagnose  # noqa: E402
+import diagnose
 
 
 def row(easy, missed):
