@@ -33,6 +33,7 @@ import runs
 from launch import DictAction, config_path, find_datasets, require_data, require_file
 from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from mmdet_lrm.benchmark import images, plots, tables
@@ -132,6 +133,8 @@ def main() -> None:
     if args.render:
         render_documents()
         return
+    # Models say how each of their layers is initialised, which here is told for every run.
+    MMLogger.get_instance('benchmark', log_level='WARNING')
     folder = args.work_dir / args.name
     if args.configs:
         variants = read_variants(args)
