@@ -22,7 +22,6 @@ import json
 import os
 import pickle
 import re
-import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -500,8 +499,4 @@ def render_documents() -> None:
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit('\ninterrupted; the same command goes on from the last finished epoch')
+    runs.interruptible(main)

@@ -8,13 +8,12 @@ What is finished is not repeated: run the same command again to go on where it w
 
 import argparse
 import os
-import signal
 import sys
 import time
 from pathlib import Path
 
+import runs
 from mmengine.config import Config
-from runs import run_dir, train
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 METHODS = {'baseline': 'yolov2-tiny_kitti', 'LRM': 'yolov2-tiny_lrm_kitti'}
@@ -98,14 +97,14 @@ def main() -> None:
         )
     os.environ['KITTI_ROOT'] = str(data)
     configs = {name: demo_config(config, args) for name, config in METHODS.items()}
-    runs = {
-        name: train(name, config, run_dir(name, config, args.out / 'runs'))
+    trained = {
+        name: runs.train(name, config, runs.run_dir(name, config, args.out / 'runs'))
         for name, config in configs.items()
     }
-    table = markdown_table(runs)
+    table = markdown_table(trained)
     (args.out / 'table.md').write_text(table)
     picture = args.out / 'demo.png'
-    draw_picture({name: (run['config'], run['checkpoint']) for name, run in runs.items()}, picture)
+    draw_picture({name: (run['config'], run['checkpoint']) for name, run in trained.items()}, picture)
     print(f'\nAP40 and AP11 in percent, {data.name}, seed {args.seed}; one seed proves nothing.\n')
     print(table)
     print(f'Table, picture: {args.out / "table.md"}, {picture}')
@@ -186,9 +185,4 @@ def draw_picture(runs: dict[str, tuple[Path, Path]], path: Path) -> None:
 
 
 if __name__ == '__main__':
-    # Asked to end, the training that it started ends as well.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit('\ninterrupted; the same command goes on from the last finished epoch')
+    runs.interruptible(main)

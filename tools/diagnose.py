@@ -9,7 +9,6 @@ Loss Rank Mining takes out of the step; and how many positives it would take out
 
 import argparse
 import math
-import signal
 import sys
 from pathlib import Path
 
@@ -110,8 +109,4 @@ def verdict(rows: list[dict]) -> str:
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit('\ninterrupted; the same command goes on from the last finished epoch')
+    runs.interruptible(main)

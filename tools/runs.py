@@ -4,10 +4,12 @@ import hashlib
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -70,6 +72,16 @@ def train(name: str, config: Config, work_dir: Path) -> dict:
         done.write_text(json.dumps(record, indent=1))
     paths = dict(config=file, checkpoint=work_dir / f'epoch_{epochs}.pth')
     return json.loads(done.read_text()) | {key: str(path) for key, path in paths.items()}
+
+
+def interruptible(main: Callable[[], None]) -> None:
+    """Run a program of trainings so that an interruption ends them too, and says how to go on."""
+    # Asked to end, the trainings that it started end as well.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit('\ninterrupted; the same command goes on from the last finished epoch')
 
 
 def run_dir(name: str, config: Config, folder: Path) -> Path:
