@@ -104,7 +104,8 @@ def main() -> None:
     table = markdown_table(trained)
     (args.out / 'table.md').write_text(table)
     picture = args.out / 'demo.png'
-    draw_picture({name: (run['config'], run['checkpoint']) for name, run in trained.items()}, picture)
+    files = {name: (run['config'], run['checkpoint']) for name, run in trained.items()}
+    draw_picture(files, picture)
     print(f'\nAP40 and AP11 in percent, {data.name}, seed {args.seed}; one seed proves nothing.\n')
     print(table)
     print(f'Table, picture: {args.out / "table.md"}, {picture}')
