@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'tools'))
 
-import runs  # noqa: E402
+import runs
 
 
 def write_log(folder, rows, unfinished=''):
