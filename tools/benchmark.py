@@ -304,23 +304,15 @@ def run_one(
     work_dir = runs.run_dir(name, config, folder / 'runs').resolve()
     dump = work_dir / 'detections.pkl'
     final = config.copy()
-    evaluators = (
-        final.val_evaluator if isinstance(final.val_evaluator, list) else [final.val_evaluator]
-    )
-    final.val_evaluator = [*evaluators, dict(type='DumpDetResults', out_file_path=str(dump))]
-    record = runs.train(name, final, work_dir)
-    kept = work_dir / 'detections.json'
-    if args.bootstrap and not (
-        kept.exists() and json.loads(kept.read_text())['n'] == args.bootstrap
-    ):
-        kept.write_text(json.dumps(dict(n=args.bootstrap, **look_again(config, dump, args))))
-    again = json.loads(kept.read_text()) if args.bootstrap else {}
-    last = [
-        each
-        for each in record['evaluations']
-        if each['epoch'] > config.train_cfg.max_epochs - args.last
+    final.val_evaluator = [
+        *evaluators(config),
+        dict(type='DumpDetResults', out_file_path=str(dump)),
     ]
-    metrics = {key: float(np.mean([each[key] for each in last])) for key in record['metrics']}
+    trained = runs.train(name, final, work_dir)
+    again = look_again(config, dump, args.bootstrap) if args.bootstrap else {}
+    last = trained['evaluations'][-args.last :]
+    metrics = {key: float(np.mean([each[key] for each in last])) for key in trained['metrics']}
+    how = ('commit', 'versions', 'hardware', 'minutes', 'memory_mb', 'memory_of')
     return dict(
         label=variant.label,
         baseline=None if variant.label == baseline else baseline,
@@ -330,17 +322,15 @@ def run_one(
         common={key: repr(value) for key, value in (args.cfg_options or {}).items()},
         epochs=config.train_cfg.max_epochs,
         last=args.last,
-        images=image_counts(config),
+        images=image_lists(config),
         initial_weights=weights,
-        metrics=again.get('metrics', {}) | rounded(metrics),
-        **{key: again[key] for key in ('bootstrap', 'curves') if key in again},
+        **{key: trained[key] for key in how},
+        metrics=again.pop('metrics', {}) | rounded(metrics),
+        **again,
         **{
-            key: record[key]
-            for key in ('commit', 'versions', 'hardware', 'minutes', 'memory_mb', 'memory_of')
+            key: [rounded(each) for each in trained[key]]
+            for key in ('evaluations', 'losses', 'diagnosis')
         },
-        evaluations=[rounded(each) for each in record['evaluations']],
-        losses=[rounded(each) for each in record['losses']],
-        diagnosis=[rounded(each) for each in record['diagnosis']],
     )
 
 
@@ -350,8 +340,8 @@ def rounded(row: dict) -> dict:
     }
 
 
-def image_counts(config: Config) -> str:
-    """Where the images come from, without the machine's path."""
+def image_lists(config: Config) -> str:
+    """Which images train and are evaluated, without the machine's path."""
     lists = [
         dataset.get('ann_file', '')
         for loader in ('train_dataloader', 'val_dataloader')
@@ -360,47 +350,49 @@ def image_counts(config: Config) -> str:
     return f'{Path(config.get("data_root") or "").name}: {", ".join(lists)}'
 
 
-def look_again(config: Config, dump: Path, args: argparse.Namespace) -> dict:
-    """Metrics by class, bootstrap and curves from the detections of the last evaluation."""
-    predictions = sorted(pickle.loads(dump.read_bytes()), key=lambda each: str(each['img_id']))
-    evaluated = evaluated_images(config, predictions)
-    if evaluated is None:
-        return {}
-    every = np.arange(evaluated.num_images)
-    drawn = images.bootstrap(evaluated, args.bootstrap)
-    return dict(
-        metrics=rounded(evaluated.evaluate(every))
-        if isinstance(evaluated, images.VOCImages)
-        else {},
-        bootstrap={name: [round(value, 4) for value in found] for name, found in drawn.items()},
-        curves={name: [round(v, 4) for v in curve] for name, curve in evaluated.curves().items()},
-    )
+def evaluators(config: Config) -> list[ConfigDict]:
+    found = config.val_evaluator
+    return found if isinstance(found, list) else [found]
+
+
+def look_again(config: Config, dump: Path, number: int) -> dict:
+    """``bootstrap``, ``curves`` and metrics by class of the last evaluation's detections, kept."""
+    kept = dump.with_name(f'bootstrap{number}.json')
+    if not kept.exists():
+        predictions = sorted(pickle.loads(dump.read_bytes()), key=lambda each: str(each['img_id']))
+        evaluated = evaluated_images(config, predictions)
+        found = {}
+        if evaluated is not None:
+            drawn = images.bootstrap(evaluated, number)
+            values = evaluated.evaluate(np.arange(evaluated.num_images))
+            found = dict(
+                metrics=rounded(values) if isinstance(evaluated, images.VOCImages) else {},
+                bootstrap={name: [round(each, 4) for each in drawn[name]] for name in drawn},
+                curves={
+                    name: [round(each, 4) for each in curve]
+                    for name, curve in evaluated.curves().items()
+                },
+            )
+        kept.write_text(json.dumps(found))
+    return json.loads(kept.read_text())
 
 
 def evaluated_images(
     config: Config, predictions: list[dict]
 ) -> images.KittiImages | images.VOCImages | images.CocoImages | None:
     """For the evaluator of the config; None for one that cannot be resampled here."""
-    evaluators = (
-        config.val_evaluator if isinstance(config.val_evaluator, list) else [config.val_evaluator]
-    )
-    kinds = {each.type: each for each in reversed(evaluators)}
-    settings = ConfigDict(config.val_dataloader.dataset, pipeline=[], lazy_init=True)
-    classes = DATASETS.build(settings).metainfo['classes']
+    kinds = {each.type: each for each in reversed(evaluators(config))}
+    dataset = DATASETS.build(ConfigDict(config.val_dataloader.dataset, pipeline=[]))
+    classes = dataset.metainfo['classes']
     if 'KittiMetric' in kinds:
         return images.KittiImages(predictions, classes, kinds['KittiMetric'].label_dir)
     if 'VOCMetric' in kinds:
-        settings = ConfigDict(config.val_dataloader.dataset, pipeline=[])
-        dataset = DATASETS.build(settings)
-        found = {
-            str(info['img_id']): voc_truth(info['instances'])
-            for info in map(dataset.get_data_info, range(len(dataset)))
-        }
+        infos = map(dataset.get_data_info, range(len(dataset)))
+        found = {str(info['img_id']): voc_truth(info['instances']) for info in infos}
         truths = [found[str(each['img_id'])] for each in predictions]
         mode = kinds['VOCMetric'].get('eval_mode', '11points')
         return images.VOCImages(predictions, truths, classes, eval_mode=mode)
     if 'CocoMetric' in kinds:
-        dataset = DATASETS.build(ConfigDict(config.val_dataloader.dataset, pipeline=[]))
         return images.CocoImages(predictions, kinds['CocoMetric'].ann_file, dataset.cat_ids)
     return None
 

@@ -9,7 +9,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from mmdet.registry import DATASETS
+from mmengine.config import Config
 
 from mmdet_lrm.kitti.drawn import draw_kitti
 
@@ -54,6 +57,73 @@ def test_what_cannot_be_compared_is_refused_before_any_training(
         sys.modules.pop(name, None)
     assert re.search(message, f'{error.value}{capsys.readouterr().err}')
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    yield importlib.import_module('benchmark')
+    for name in ('benchmark', 'runs', 'launch'):
+        sys.modules.pop(name, None)
+
+
+def perfect(dataset):
+    """The truths as detections."""
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    kept = [[each for each in info['instances'] if not each['ignore_flag']] for info in infos]
+    return [
+        dict(
+            img_id=info['img_id'],
+            pred_instances=dict(
+                bboxes=np.array([each['bbox'] for each in objects], np.float32).reshape(-1, 4),
+                scores=np.ones(len(objects), np.float32),
+                labels=np.array([each['bbox_label'] for each in objects], int),
+            ),
+        )
+        for info, objects in zip(infos, kept, strict=True)
+    ]
+
+
+def test_truths_as_detections_are_perfect_in_vocs_layout(benchmark, shared_dir, monkeypatch):
+    monkeypatch.setenv('BCCD_ROOT', str(shared_dir / 'data/BCCD'))
+    config = Config.fromfile(ROOT / 'configs/yolov2-tiny_bccd.py')
+    dataset = DATASETS.build(dict(config.val_dataloader.dataset, pipeline=[]))
+    evaluated = benchmark.evaluated_images(config, perfect(dataset))
+    assert evaluated.num_images == 87
+    values = evaluated.evaluate(np.arange(87))
+    assert set(values) == {'voc/mAP', 'voc/RBC_AP', 'voc/WBC_AP', 'voc/Platelets_AP'}
+    assert list(values.values()) == pytest.approx([1.0] * 4)
+
+
+def test_truths_as_detections_are_perfect_in_cocos_layout(benchmark, tmp_path, monkeypatch):
+    monkeypatch.setenv('DATA_ROOT', str(tmp_path))
+    names = ('RBC', 'WBC', 'Platelets')
+    content = dict(
+        images=[dict(id=i, file_name=f'{i}.jpg', width=90, height=90) for i in (7, 3)],
+        annotations=[
+            dict(
+                id=i + 1,
+                image_id=image,
+                category_id=i + 5,
+                iscrowd=0,
+                area=400,
+                bbox=[9, 9, 20, 20],
+            )
+            for i, image in enumerate((7, 7, 3))
+        ],
+        categories=[dict(id=i + 5, name=name) for i, name in enumerate(names)],
+    )
+    (tmp_path / 'annotations').mkdir()
+    (tmp_path / 'annotations/val.json').write_text(json.dumps(content))
+    config = Config.fromfile(ROOT / 'configs/yolov3-mobilenetv2_custom-coco.py')
+    dataset = DATASETS.build(dict(config.val_dataloader.dataset, pipeline=[]))
+    found = perfect(dataset)
+    evaluated = benchmark.evaluated_images(config, found)
+    assert evaluated.evaluate(np.arange(2))['coco/bbox_mAP'] == pytest.approx(1.0)
+    for each in found:
+        each['pred_instances'] = {k: v[:0] for k, v in each['pred_instances'].items()}
+    nothing = benchmark.evaluated_images(config, found)
+    assert nothing.evaluate(np.arange(2))['coco/bbox_mAP'] == 0
 
 
 @pytest.mark.slow
