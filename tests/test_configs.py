@@ -123,6 +123,25 @@ def test_a_transfer_starts_from_the_checkpoint_and_moves_what_is_new_faster(tmp_
         assert rates[id(parameter)] == pytest.approx(2e-4 if old else 2e-3), name
 
 
+@pytest.mark.parametrize('name', ['yolov2_voc', 'yolov2_kitti'])
+def test_the_recipe_of_darknet(name):
+    config = Config.fromfile(CONFIGS / f'{name}.py')
+    model = MODELS.build(config.model)
+    groups = build_optim_wrapper(model, config.optim_wrapper).optimizer.param_groups
+    decays = {id(each): group['weight_decay'] for group in groups for each in group['params']}
+    for parameter in model.parameters():
+        assert decays[id(parameter)] == (5e-4 if parameter.dim() == 4 else 0)
+    norms = [each for each in model.backbone.modules() if isinstance(each, torch.nn.BatchNorm2d)]
+    assert {(each.momentum, each.eps) for each in norms} == {(0.01, 1e-5)}
+    burn_in, steps = config.param_scheduler
+    assert (burn_in.type, burn_in.end, burn_in.power) == ('BurnInLR', 1000, 4)
+    assert steps.gamma == 0.1 and len(steps.milestones) == 2
+    (resize,) = config.model.data_preprocessor.batch_augments
+    assert resize.interval == 10 and resize.size_divisor == 32
+    types = [step.type for step in config.train_pipeline]
+    assert types[2:5] == ['DarknetJitter', 'DarknetHSV', 'RandomFlip']
+
+
 def test_the_tiny_detector_resizes_everywhere_to_its_own_size():
     config = Config.fromfile(CONFIGS / 'yolov2-tiny_kitti.py')
     for split in ('train', 'val', 'test'):
