@@ -1,9 +1,11 @@
 """tools/diagnose.py: its table and its advice on hand-worked measurements."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'tools'))
 
@@ -24,6 +26,18 @@ def test_the_table_compares_the_first_fifth_with_the_last():
     assert '| beginning | 25 % | 50.0 | 10.0 | 40.0 | 0.0 |' in table
     # The batch without objects says nothing about positives.
     assert '| end | 25 % | 50.0 | 48.0 | 2.0 | 10.0 |' in table
+
+
+def test_a_record_takes_the_place_of_an_older_one_of_its_label(tmp_path):
+    file = tmp_path / 'results/x.json'
+    config = Config(dict(randomness=dict(seed=0)))
+    how = dict.fromkeys(('commit', 'versions', 'hardware', 'minutes', 'memory_mb', 'memory_of'), 1)
+    for label, easy in (('a', 0.1), ('b', 0.2), ('a', 0.3)):
+        args = diagnose.parse_args(['c/ssd.py', '--record', str(file), '--label', label])
+        diagnose.keep(args, config, how | dict(diagnosis=[row(easy, 0.0)]))
+    records = json.loads(file.read_text())
+    assert [(each['label'], each['config']) for each in records] == [('a', 'ssd'), ('b', 'ssd')]
+    assert records[0]['metrics']['end/0.25/gradient/easy'] == 0.3
 
 
 @pytest.mark.parametrize(

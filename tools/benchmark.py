@@ -325,19 +325,13 @@ def run_one(
         images=image_lists(config),
         initial_weights=weights,
         **{key: trained[key] for key in how},
-        metrics=again.pop('metrics', {}) | rounded(metrics),
+        metrics=again.pop('metrics', {}) | runs.rounded(metrics),
         **again,
         **{
-            key: [rounded(each) for each in trained[key]]
+            key: [runs.rounded(each) for each in trained[key]]
             for key in ('evaluations', 'losses', 'diagnosis')
         },
     )
-
-
-def rounded(row: dict) -> dict:
-    return {
-        key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
-    }
 
 
 def image_lists(config: Config) -> str:
@@ -366,7 +360,7 @@ def look_again(config: Config, dump: Path, number: int) -> dict:
             drawn = images.bootstrap(evaluated, number)
             values = evaluated.evaluate(np.arange(evaluated.num_images))
             found = dict(
-                metrics=rounded(values) if isinstance(evaluated, images.VOCImages) else {},
+                metrics=runs.rounded(values) if isinstance(evaluated, images.VOCImages) else {},
                 bootstrap={name: [round(each, 4) for each in drawn[name]] for name in drawn},
                 curves={
                     name: [round(each, 4) for each in curve]

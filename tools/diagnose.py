@@ -8,6 +8,7 @@ Loss Rank Mining takes out of the step; and how many positives it would take out
 """
 
 import argparse
+import json
 import math
 import sys
 from pathlib import Path
@@ -32,6 +33,10 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--epochs', type=int, default=1)
     parser.add_argument('--interval', type=int, default=5, help='iterations between measurements')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/diagnosis'))
+    parser.add_argument(
+        '--record', type=Path, metavar='FILE.json', help='keep the measurements there, among others'
+    )
+    parser.add_argument('--label', help='of the record; without it the name of the config')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args(arguments)
     for key in ('epochs', 'interval'):
@@ -56,6 +61,42 @@ def main() -> None:
     if not record['diagnosis']:
         sys.exit('error: nothing was measured; is the training shorter than --interval?')
     print(f'\n{table(record["diagnosis"])}\n{verdict(record["diagnosis"])}')
+    if args.record:
+        keep(args, config, record)
+
+
+def keep(args: argparse.Namespace, config: Config, record: dict) -> None:
+    """Put the measurements among the records of a file, in place of an older one of this label."""
+    name = Path(args.config).stem
+    label = args.label or name
+    rows = record['diagnosis']
+    means = {
+        f'{stage}/{key}': round(mean(part, key), 4)
+        for stage, part in stages(rows).items()
+        for key in rows[0]
+        if '/' in key
+    }
+    how = ('commit', 'versions', 'hardware', 'minutes', 'memory_mb', 'memory_of')
+    new = dict(
+        label=label,
+        baseline=None,
+        config=name,
+        seed=config.randomness.seed,
+        common={key: repr(value) for key, value in (args.cfg_options or {}).items()},
+        epochs=args.epochs,
+        **{key: record[key] for key in how},
+        metrics=means,
+        diagnosis=[runs.rounded(row) for row in rows],
+    )
+    records = json.loads(args.record.read_text()) if args.record.exists() else []
+    labels = [each['label'] for each in records]
+    if label in labels:
+        records[labels.index(label)] = new
+    else:
+        records.append(new)
+    args.record.parent.mkdir(parents=True, exist_ok=True)
+    args.record.write_text(json.dumps(records, indent=1) + '\n')
+    print(f'\nRecorded as {label} in {args.record}')
 
 
 def stages(rows: list[dict]) -> dict[str, list[dict]]:

@@ -125,6 +125,13 @@ def read_logs(work_dir: Path) -> dict:
     return dict(metrics=metrics, evaluations=evaluations, losses=losses, diagnosis=diagnosis)
 
 
+def rounded(row: dict) -> dict:
+    """For records: four digits are more than chance leaves of any metric."""
+    return {
+        key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
+    }
+
+
 def surroundings() -> dict:
     """What a result was made with: commit of this code, versions, and the machine."""
     import torch

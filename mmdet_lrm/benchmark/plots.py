@@ -110,7 +110,7 @@ def plot_diagnosis(records: Sequence[dict], name: str, path: Path) -> None:
         colours = ('tab:green', 'tab:red', 'tab:grey')
         labels = ('positives', 'hard negatives', 'easy negatives')
         left.stackplot(steps, series, labels=labels, colors=colours, alpha=0.7)
-        title = f'{record["label"]}, seed {record["seed"]}: gradient of the objectness'
+        title = f'{record["label"]}, seed {record["seed"]}: share of the gradient'
         left.set(title=title, xlabel='iteration', ylabel='percent', ylim=(0, 100))
         left.legend(fontsize='small', loc='upper right')
         for ratio in ratios:

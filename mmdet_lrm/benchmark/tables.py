@@ -63,6 +63,8 @@ def difference(
 def markdown(records: Sequence[dict], columns: dict[str, str], configs: str = '') -> str:
     """A row a method: number of seeds, means and standard deviations, difference, minutes.
 
+    Records without any variant have no differences.
+
     Args:
         records: see above.
         columns: titles and names of metrics; the difference is that of the first.
@@ -70,16 +72,20 @@ def markdown(records: Sequence[dict], columns: dict[str, str], configs: str = ''
     """
     methods = by_label(records)
     first_title, first = next(iter(columns.items()))
-    titles = ['method', 'seeds', *columns, f'{first_title}: difference', 'minutes']
+    compares = any(record['baseline'] is not None for record in records)
+    titles = ['method', 'seeds', *columns]
+    titles += [f'{first_title}: difference', 'minutes'] if compares else ['minutes']
     lines = [f'| {" | ".join(titles)} |', '| --- |' + ' ---: |' * (len(titles) - 1)]
     for label, runs in methods.items():
         seeds = sorted(runs)
         cells = [link(label, runs[seeds[0]], configs), str(len(seeds))]
         cells += [spread(values(runs, name, seeds)) for name in columns.values()]
         baseline = runs[seeds[0]]['baseline']
-        cells.append(
-            '' if baseline is None else interval(*difference(runs, methods[baseline], first))
-        )
+        if compares:
+            change = (
+                '' if baseline is None else interval(*difference(runs, methods[baseline], first))
+            )
+            cells.append(change)
         minutes = [run['minutes'] for run in runs.values() if 'minutes' in run]
         cells.append(f'{np.mean(minutes):.0f}' if minutes else '')
         lines.append(f'| {" | ".join(cells)} |')

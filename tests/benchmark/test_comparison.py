@@ -109,6 +109,12 @@ def test_a_single_seed_takes_its_interval_from_the_images():
     )
 
 
+def test_baselines_alone_have_no_differences():
+    lines = tables.markdown([RECORDS[0]], {'AP': 'voc/mAP'}).splitlines()
+    assert lines[0] == '| method | seeds | AP | minutes |'
+    assert lines[2] == '| yolov2-tiny_kitti | 1 | 10.0 | 2 |'
+
+
 def test_methods_without_a_common_seed_are_not_compared():
     with pytest.raises(ValueError, match=r'seeds \[1\] and, of the baseline, \[0\]'):
         tables.markdown([RECORDS[0], RECORDS[3]], {'AP': 'voc/mAP'})
