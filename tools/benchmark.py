@@ -142,9 +142,8 @@ def main() -> None:
         variants = draw_demo(args, folder)
     plan = make_plan(variants, args)
     records = run_all(plan, args, folder)
-    args.results.mkdir(parents=True, exist_ok=True)
     file = args.results / f'{args.name}.json'
-    file.write_text(json.dumps(records, indent=1) + '\n')
+    tables.write_records(records, file)
     report(records, args, folder, file)
 
 
@@ -358,10 +357,13 @@ def look_again(config: Config, dump: Path, number: int) -> dict:
         found = {}
         if evaluated is not None:
             drawn = images.bootstrap(evaluated, number)
-            values = evaluated.evaluate(np.arange(evaluated.num_images))
+            every = evaluated.evaluate(np.arange(evaluated.num_images))
             found = dict(
-                metrics=runs.rounded(values) if isinstance(evaluated, images.VOCImages) else {},
-                bootstrap={name: [round(each, 4) for each in drawn[name]] for name in drawn},
+                metrics=runs.rounded(every) if isinstance(evaluated, images.VOCImages) else {},
+                bootstrap={
+                    name: [float(f'{each:.4g}') for each in values]
+                    for name, values in drawn.items()
+                },
                 curves={
                     name: [round(each, 4) for each in curve]
                     for name, curve in evaluated.curves().items()

@@ -18,6 +18,8 @@ import runs
 from launch import DictAction, config_path, require_data, require_file
 from mmengine.config import Config
 
+from mmdet_lrm.benchmark.tables import write_records
+
 # Below this share of the gradient a step with mining is the step without it, to rounding of what
 # else varies between two trainings.
 NEGLIGIBLE = 0.02
@@ -94,8 +96,7 @@ def keep(args: argparse.Namespace, config: Config, record: dict) -> None:
         records[labels.index(label)] = new
     else:
         records.append(new)
-    args.record.parent.mkdir(parents=True, exist_ok=True)
-    args.record.write_text(json.dumps(records, indent=1) + '\n')
+    write_records(records, args.record)
     print(f'\nRecorded as {label} in {args.record}')
 
 

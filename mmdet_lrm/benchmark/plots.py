@@ -31,7 +31,7 @@ def plot_differences(records: Sequence[dict], name: str, path: Path) -> None:
     axes.axvline(0, color='black', linewidth=0.8)
     axes.set_yticks(range(len(variants)), list(variants))
     axes.invert_yaxis()
-    axes.set_xlabel(f'{name} in percent: difference to the baseline, 95 % interval, single seeds')
+    axes.set_xlabel(f'{name} in percent, difference to the baseline')
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 
@@ -110,16 +110,16 @@ def plot_diagnosis(records: Sequence[dict], name: str, path: Path) -> None:
         colours = ('tab:green', 'tab:red', 'tab:grey')
         labels = ('positives', 'hard negatives', 'easy negatives')
         left.stackplot(steps, series, labels=labels, colors=colours, alpha=0.7)
-        title = f'{record["label"]}, seed {record["seed"]}: share of the gradient'
-        left.set(title=title, xlabel='iteration', ylabel='percent', ylim=(0, 100))
+        left.set_title(record['label'], fontsize='medium')
+        left.set(xlabel='iteration', ylabel='percent of the gradient', ylim=(0, 100))
         left.legend(fontsize='small', loc='upper right')
         for ratio in ratios:
             easy = [100 * row[f'{ratio}/gradient/easy'] for row in rows]
             (line,) = right.plot(steps, easy, label=f'K = {100 * float(ratio):g} %')
             missed = [100 * row[f'{ratio}/missed'] for row in rows]
             right.plot(steps, missed, '--', color=line.get_color())
-        right.set(title='easy negatives (dashed: positives outside K)', xlabel='iteration')
-        right.set(ylabel='percent', yscale='symlog', ylim=(0, 100))
+        right.set_title('easy negatives (dashed: positives outside K)', fontsize='medium')
+        right.set(xlabel='iteration', ylabel='percent', yscale='symlog', ylim=(0, 100))
         right.legend(fontsize='small')
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

@@ -9,6 +9,7 @@ and ``minutes``.
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,12 @@ from .statistics import Difference, paired_over_images, paired_over_seeds
 BLOCK = re.compile(
     r'(<!-- table of (?P<file>\S+): (?P<columns>[^>]*?) -->\n).*?(<!-- end of table -->)', re.DOTALL
 )
+
+
+def write_records(records: Sequence[dict], path: Path) -> None:
+    """As JSON with a record a line, so that a change of one run is a change of one line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('[\n' + ',\n'.join(json.dumps(each) for each in records) + '\n]\n')
 
 
 def by_label(records: Sequence[dict]) -> dict[str, dict[int, dict]]:
@@ -134,7 +141,7 @@ def render(text: str, document: Path, root: Path) -> str:
         records = json.loads((root / block['file']).read_text())
         pairs = (pair.split('=') for pair in block['columns'].split(','))
         columns = {title.strip(): name.strip() for title, name in pairs}
-        inside = document.parent.resolve() == (root / 'configs').resolve()
-        return block[1] + markdown(records, columns, './' if inside else 'configs/') + block[4]
+        configs = os.path.relpath(root / 'configs', document.parent)
+        return block[1] + markdown(records, columns, f'{configs}/') + block[4]
 
     return BLOCK.sub(table, text)
