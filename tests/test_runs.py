@@ -25,6 +25,7 @@ def test_what_an_interruption_repeated_counts_once_and_the_later_time(tmp_path):
         {'kitti/moderate_AP40': 1.0, 'time': 2.0, 'step': 1},
         step | dict(epoch=2, iter=15, step=15, loss=7.0),
         {'diagnosis/0.25/missed': 0.5, 'step': 11},
+        {'kitti/moderate_AP40': 2.0, 'time': 2.0, 'step': 2},
     ]
     second = [
         step | dict(epoch=2, iter=20, step=20, loss=6.0),

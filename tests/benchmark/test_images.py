@@ -103,6 +103,9 @@ def test_kittis_values_are_those_of_the_golden_detections(shared_dir):
     assert evaluated.names[0] == 'kitti/moderate_AP40' and set(values) == set(evaluated.names)
     one = evaluated.evaluate(np.array([7, 7, 7]))
     assert one != values and set(one) == set(values)
+    # The order of the images is that of equal scores, and of nothing else.
+    backwards = evaluated.evaluate(np.arange(len(frames))[::-1])
+    assert backwards == pytest.approx(values, abs=0.5)
     assert [len(curve) for curve in evaluated.curves().values()] == [41] * 3
 
 
