@@ -64,9 +64,8 @@ def shares(measured: PriorGradients, hard_ratio: float) -> dict[str, Tensor]:
     losses, valid, positive = measured.losses[:3]
     hardest = LRMLoss(hard_ratio=hard_ratio).hard_mask(*measured.losses[:5])
     positive = positive & valid
-    masks = dict(
-        positives=positive, hard=valid & ~positive & hardest, easy=valid & ~positive & ~hardest
-    )
+    negative = valid & ~positive
+    masks = dict(zip(GROUPS, (positive, negative & hardest, negative & ~hardest), strict=True))
     found = {}
     for kind, amount in (('loss', sum(losses.values())), ('gradient', measured.gradient)):
         total = (amount * valid).sum().clamp(min=torch.finfo(amount.dtype).tiny)

@@ -8,22 +8,10 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from mmdet_lrm import LRMElementLoss
+from mmdet_lrm.benchmark.fairness import differences
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(path.name for path in CONFIGS.glob('*.py'))
-
-
-def difference(first, second, key=''):
-    """Keys at which two nested dicts differ."""
-    if not (isinstance(first, dict) and isinstance(second, dict)):
-        return [] if first == second else [key]
-    return [
-        changed
-        for name in sorted(first.keys() | second.keys())
-        for changed in difference(
-            first.get(name, '<absent>'), second.get(name, '<absent>'), f'{key}.{name}'.lstrip('.')
-        )
-    ]
 
 
 def test_there_are_configs():
@@ -34,7 +22,7 @@ def test_there_are_configs():
 def test_an_overlay_is_the_switch_and_nothing_else(name):
     overlay = Config.fromfile(CONFIGS / name).to_dict()
     baseline = Config.fromfile(CONFIGS / name.replace('_lrm', '')).to_dict()
-    assert difference(overlay, baseline) == ['model.bbox_head.lrm']
+    assert [key for key, *_ in differences(overlay, baseline)] == ['model.bbox_head.lrm']
 
 
 DETECTORS = ('yolov2', 'yolov2-tiny', 'yolov3', 'yolov3-mobilenetv2', 'ssd300', 'ssdlite')
@@ -52,7 +40,7 @@ def test_a_rival_is_an_overlay_of_the_same_baseline_that_touches_the_objectness_
         for data in ('kitti', 'bccd'):
             overlay = Config.fromfile(CONFIGS / f'yolov2-tiny_{rival}_{data}.py').to_dict()
             baseline = Config.fromfile(CONFIGS / f'yolov2-tiny_{data}.py').to_dict()
-            for key in difference(overlay, baseline):
+            for key, *_ in differences(overlay, baseline):
                 assert re.match(r'model\.bbox_head\.(lrm|loss_conf)', key), key
 
 

@@ -217,13 +217,18 @@ def load(variant: Variant, args: argparse.Namespace, seed: int) -> Config:
     """The config that is trained, apart from the files that its evaluation writes."""
     config = Config.fromfile(config_path(variant.config))
     config.merge_from_dict(args.cfg_options or {})
+    runs.require_epochs(config, variant.config)
     if 'model.bbox_head.lrm' in variant.options and config.model.bbox_head.get('lrm') is not None:
         sys.exit(f'error: {variant.config} has an lrm already; --grid needs the baseline')
     config.merge_from_dict(variant.options | {'randomness.seed': seed})
     config.default_hooks.checkpoint.update(save_best=None, max_keep_ckpts=1)
-    first = config.train_cfg.max_epochs - args.last + 1
+    epochs = config.train_cfg.max_epochs
+    first = epochs - args.last + 1
     if first < 1:
-        sys.exit(f'error: --last is {args.last}, of {config.train_cfg.max_epochs} epochs')
+        sys.exit(
+            f'error: --last is {args.last}, and {variant.config} trains {epochs} epochs; give at '
+            'most as many'
+        )
     config.train_cfg.dynamic_intervals = [(first, 1)]
     if args.diagnose:
         hook = dict(type='MiningDiagnosisHook', interval=args.diagnose)
@@ -238,8 +243,6 @@ def make_plan(variants: list[Variant], args: argparse.Namespace) -> list[tuple]:
     """
     baseline = load(variants[0], args, 0)
     init_default_scope(baseline.get('default_scope', 'mmdet'))
-    if baseline.train_cfg.get('max_epochs') is None:
-        sys.exit(f'error: {variants[0].config} does not train by epochs, which this tool counts')
     plan = []
     for seed in range(args.seeds):
         first = None
@@ -382,12 +385,13 @@ def evaluated_images(
     classes = dataset.metainfo['classes']
     if 'KittiMetric' in kinds:
         return images.KittiImages(predictions, classes, kinds['KittiMetric'].label_dir)
-    if 'VOCMetric' in kinds:
+    iou_thr = kinds.get('VOCMetric', {}).get('iou_thrs', 0.5)
+    if 'VOCMetric' in kinds and isinstance(iou_thr, float):
         infos = map(dataset.get_data_info, range(len(dataset)))
         found = {str(info['img_id']): voc_truth(info['instances']) for info in infos}
         truths = [found[str(each['img_id'])] for each in predictions]
         mode = kinds['VOCMetric'].get('eval_mode', '11points')
-        return images.VOCImages(predictions, truths, classes, eval_mode=mode)
+        return images.VOCImages(predictions, truths, classes, iou_thr, mode)
     if 'CocoMetric' in kinds:
         return images.CocoImages(predictions, kinds['CocoMetric'].ann_file, dataset.cat_ids)
     return None

@@ -19,6 +19,7 @@ from launch import DictAction, config_path, require_data, require_file
 from mmengine.config import Config
 
 from mmdet_lrm.benchmark.tables import write_records
+from mmdet_lrm.diagnosis import GROUPS
 
 # Below this share of the gradient a step with mining is the step without it, to rounding of what
 # else varies between two trainings.
@@ -52,6 +53,7 @@ def main() -> None:
     require_file('config', config_path(args.config))
     config = Config.fromfile(config_path(args.config))
     config.merge_from_dict(args.cfg_options or {})
+    runs.require_epochs(config, args.config)
     require_data(config, 'train_dataloader')
     hooks = [*config.get('custom_hooks', [])]
     config.custom_hooks = [*hooks, dict(type='MiningDiagnosisHook', interval=args.interval)]
@@ -61,7 +63,7 @@ def main() -> None:
     name = Path(args.config).stem
     record = runs.train(name, config, runs.run_dir(name, config, args.work_dir))
     if not record['diagnosis']:
-        sys.exit('error: nothing was measured; is the training shorter than --interval?')
+        sys.exit('error: nothing was measured; give an --interval below the number of iterations')
     print(f'\n{table(record["diagnosis"])}\n{verdict(record["diagnosis"])}')
     if args.record:
         keep(args, config, record)
@@ -123,10 +125,7 @@ def table(rows: list[dict]) -> str:
     ]
     for stage, part in stages(rows).items():
         for ratio in ratios(rows):
-            cells = [
-                f'{100 * mean(part, f"{ratio}/gradient/{group}"):.1f}'
-                for group in ('positives', 'hard', 'easy')
-            ]
+            cells = [f'{100 * mean(part, f"{ratio}/gradient/{group}"):.1f}' for group in GROUPS]
             cells.append(f'{100 * mean(part, f"{ratio}/missed"):.1f}')
             lines.append(f'| {stage} | {100 * float(ratio):g} % | {" | ".join(cells)} |')
     return 'Share of the gradient, in percent:\n\n' + '\n'.join(lines) + '\n'

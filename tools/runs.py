@@ -84,6 +84,16 @@ def interruptible(main: Callable[[], None]) -> None:
         sys.exit('\ninterrupted; the same command goes on from the last finished epoch')
 
 
+def require_epochs(config: Config, name: str) -> None:
+    """Progress, logs and records are counted in epochs."""
+    if config.train_cfg.get('max_epochs') is None:
+        sys.exit(
+            f'error: {name} trains by iterations (train_cfg has no max_epochs), and this tool '
+            "counts epochs; give its train_cfg type='EpochBasedTrainLoop' and max_epochs, and a "
+            'schedule by epoch'
+        )
+
+
 def run_dir(name: str, config: Config, folder: Path) -> Path:
     """The training's own: it belongs to all that its result depends on, apart from the code."""
     stamp = Path(config.get('data_root') or '') / 'drawn.json'

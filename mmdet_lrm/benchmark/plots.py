@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from ..diagnosis import GROUPS
 from .tables import by_label, difference, percent, values
 
 matplotlib.use('Agg')
@@ -105,8 +106,7 @@ def plot_diagnosis(records: Sequence[dict], name: str, path: Path) -> None:
         steps = [row['iter'] for row in rows]
         ratios = list(dict.fromkeys(key.split('/')[0] for key in rows[0] if '/' in key))
         middle = min(ratios, key=lambda ratio: abs(float(ratio) - 0.25))
-        groups = ('positives', 'hard', 'easy')
-        series = [[100 * row[f'{middle}/gradient/{group}'] for row in rows] for group in groups]
+        series = [[100 * row[f'{middle}/gradient/{group}'] for row in rows] for group in GROUPS]
         colours = ('tab:green', 'tab:red', 'tab:grey')
         labels = ('positives', 'hard negatives', 'easy negatives')
         left.stackplot(steps, series, labels=labels, colors=colours, alpha=0.7)

@@ -19,6 +19,7 @@ from mmdet_lrm.kitti.drawn import draw_kitti
 ROOT = Path(__file__).parents[2]
 TOOL = [sys.executable, str(ROOT / 'tools/benchmark.py')]
 TINY = str(ROOT / 'configs/yolov2-tiny_kitti.py')
+VOC = str(ROOT / 'configs/yolov2_voc.py')
 MINED = str(ROOT / 'configs/yolov2-tiny_lrm_kitti.py')
 
 
@@ -37,6 +38,8 @@ def data(tmp_path_factory):
         (['x', TINY, '--grid', 'hard_ratio'], "--grid has 'hard_ratio'; give KEY=A,B"),
         (['x', TINY, '--grid', 'hard_ratio=0.1,2'], 'hard_ratio=2: .*lrm.hard_ratio is 2'),
         (['x', MINED, '--grid', 'hard_ratio=0.1'], 'has an lrm already'),
+        (['x', VOC, '--grid', 'hard_ratio=0.1'], 'yolov2_voc.py trains by iterations'),
+        (['x', TINY, MINED, '--last', '16'], '--last is 16, and .* trains 15 epochs'),
         (
             ['x', TINY, str(ROOT / 'configs/yolov2-tiny_focal_kitti.py')],
             r'in more than model.bbox_head.lrm:\n +model.bbox_head.loss_conf.type',
