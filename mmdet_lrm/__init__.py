@@ -1,6 +1,7 @@
 """Loss Rank Mining (arXiv 1804.04606) for MMDetection; importing it registers everything."""
 
 from .backbones import Darknet19, TinyYOLOV2
+from .benchmark.class_ap import VOCClassMetric
 from .darknet.network import DarknetNet
 from .diagnosis import MiningDiagnosisHook
 from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
@@ -31,6 +32,7 @@ __all__ = [
     'MiningDiagnosisHook',
     'PassthroughNeck',
     'TinyYOLOV2',
+    'VOCClassMetric',
     'YOLOV2Head',
     '__version__',
 ]

@@ -30,6 +30,7 @@ def test_what_an_interruption_repeated_counts_once_and_the_later_time(tmp_path):
     second = [
         step | dict(epoch=2, iter=20, step=20, loss=6.0),
         {'diagnosis/0.25/missed': 0.25, 'step': 11},
+        {'diagnosis/0.25/missed': float('nan'), 'step': 21},
         {'kitti/moderate_AP40': 3.0, 'time': 2.0, 'step': 2},
     ]
     write_log(tmp_path / '20260101_000000', first, unfinished='{"loss": 5')
@@ -38,7 +39,7 @@ def test_what_an_interruption_repeated_counts_once_and_the_later_time(tmp_path):
     assert found['metrics'] == {'kitti/moderate_AP40': 3.0}
     assert [row['kitti/moderate_AP40'] for row in found['evaluations']] == [1.0, 3.0]
     assert [(row['epoch'], row['loss']) for row in found['losses']] == [(1, 8.0), (2, 6.0)]
-    assert found['diagnosis'] == [{'iter': 11, '0.25/missed': 0.25}]
+    assert found['diagnosis'] == {'iter': [11, 21], '0.25/missed': [0.25, None]}
 
 
 def test_a_training_without_evaluation_has_no_metrics(tmp_path):

@@ -8,6 +8,9 @@ python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py configs/yolov2-tiny_
 python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py --grid hard_ratio=0.1,0.25,0.5 \\
         --data-root data/kitti --seeds 3
     "which ratio for my data?": options of `lrm`, in all combinations, and a recommendation
+python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py --data-root data/kitti \\
+        --lrm "hard_ratio=0.25 element=cell" "hard_ratio=0.05 keep_positives=True"
+    options of `lrm`, each text a variant
 python tools/benchmark.py --render
     the tables in the documents, from the recorded results
 
@@ -86,6 +89,13 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar='KEY=A,B',
         help="options of `lrm` for the baseline's config, in all combinations",
     )
+    parser.add_argument(
+        '--lrm',
+        nargs='+',
+        default=[],
+        metavar='"KEY=A KEY=B"',
+        help="options of `lrm` for the baseline's config, each text a variant",
+    )
     parser.add_argument('--seeds', type=int, default=3, help='number of seeds, from 0 on')
     parser.add_argument('--data-root', type=Path, help="folder of the data, for the configs'")
     parser.add_argument('--jobs', type=int, default=1, help='trainings at a time')
@@ -102,6 +112,12 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         default=['model.bbox_head.lrm'],
         metavar='KEY',
         help='keys of the config that the table compares; no others may differ',
+    )
+    parser.add_argument(
+        '--overlay',
+        type=Path,
+        metavar='FILE.py',
+        help='a config that is laid over that of every run, for instance a smaller input',
     )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='of all runs alike')
     parser.add_argument('--bootstrap', type=int, default=200, help='drawings of images; 0 for none')
@@ -120,10 +136,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     for key in ('seeds', 'jobs', 'last'):
         if getattr(args, key) < 1:
             parser.error(f'--{key} is {getattr(args, key)}; it must be at least 1')
-    if args.grid and len(args.configs) != 1:
-        parser.error(f'--grid takes one config, the baseline; {len(args.configs)} are given')
-    if not args.grid and len(args.configs) == 1:
-        parser.error('a baseline alone compares nothing; give a variant, or --grid')
+    has_options = args.grid or args.lrm
+    if has_options and not args.configs:
+        parser.error('--grid and --lrm need a config, the baseline')
+    if not has_options and len(args.configs) == 1:
+        parser.error('a baseline alone compares nothing; give a variant, --lrm or --grid')
     return args
 
 
@@ -156,23 +173,33 @@ def read_variants(args: argparse.Namespace) -> list[Variant]:
         os.environ |= dict.fromkeys(ROOT_VARIABLES, str(args.data_root.resolve()))
     for name in args.configs:
         require_file('config', config_path(name))
-    baseline = Variant(Path(args.configs[0]).stem, args.configs[0], {})
-    if not args.grid:
-        return [baseline, *(Variant(Path(name).stem, name, {}) for name in args.configs[1:])]
-    axes = []
-    for text in args.grid:
-        key, equals, listed = text.partition('=')
-        if not equals or not listed:
-            sys.exit(f"error: --grid has '{text}'; give KEY=A,B such as hard_ratio=0.1,0.25")
-        axes.append([(key, value) for value in split_values(listed)])
-    return [baseline] + [
-        Variant(
-            ' '.join(f'{key}={value}' for key, value in chosen),
-            args.configs[0],
-            {'model.bbox_head.lrm': dict(type='LRMLoss') | {k: parse(v) for k, v in chosen}},
-        )
-        for chosen in itertools.product(*axes)
+    if args.overlay:
+        require_file('overlay', args.overlay)
+    axes = [
+        [(key, value) for value in split_values(listed)]
+        for key, listed in (key_and_value('--grid', text) for text in args.grid)
     ]
+    chosen = [[key_and_value('--lrm', part) for part in text.split()] for text in args.lrm]
+    chosen += itertools.product(*axes) if axes else []
+    baseline = args.configs[0]
+    return [
+        *(Variant(Path(name).stem, name, {}) for name in args.configs),
+        *(
+            Variant(
+                ' '.join(f'{key}={value}' for key, value in options),
+                baseline,
+                {'model.bbox_head.lrm': dict(type='LRMLoss') | {k: parse(v) for k, v in options}},
+            )
+            for options in chosen
+        ),
+    ]
+
+
+def key_and_value(argument: str, text: str) -> tuple[str, str]:
+    key, equals, value = text.partition('=')
+    if not equals or not value:
+        sys.exit(f"error: {argument} has '{text}'; give KEY=VALUE such as hard_ratio=0.25")
+    return key, value
 
 
 def split_values(text: str) -> list[str]:
@@ -216,10 +243,12 @@ def draw_demo(args: argparse.Namespace, folder: Path) -> list[Variant]:
 def load(variant: Variant, args: argparse.Namespace, seed: int) -> Config:
     """The config that is trained, apart from the files that its evaluation writes."""
     config = Config.fromfile(config_path(variant.config))
+    if args.overlay:
+        config.merge_from_dict(Config.fromfile(args.overlay).to_dict())
     config.merge_from_dict(args.cfg_options or {})
     runs.require_epochs(config, variant.config)
     if 'model.bbox_head.lrm' in variant.options and config.model.bbox_head.get('lrm') is not None:
-        sys.exit(f'error: {variant.config} has an lrm already; --grid needs the baseline')
+        sys.exit(f'error: {variant.config} has an lrm already; --grid and --lrm need the baseline')
     config.merge_from_dict(variant.options | {'randomness.seed': seed})
     config.default_hooks.checkpoint.update(save_best=None, max_keep_ckpts=1)
     epochs = config.train_cfg.max_epochs
@@ -307,7 +336,7 @@ def run_one(
     dump = work_dir / 'detections.pkl'
     final = config.copy()
     final.val_evaluator = [
-        *evaluators(config),
+        *recorded_evaluators(config),
         dict(type='DumpDetResults', out_file_path=str(dump)),
     ]
     trained = runs.train(name, final, work_dir)
@@ -321,18 +350,17 @@ def run_one(
         config=Path(variant.config).stem,
         seed=seed,
         changes={key: repr(value) for key, value in changes.items()},
+        overlay=args.overlay and args.overlay.name,
         common={key: repr(value) for key, value in (args.cfg_options or {}).items()},
         epochs=config.train_cfg.max_epochs,
         last=args.last,
         images=image_lists(config),
         initial_weights=weights,
         **{key: trained[key] for key in how},
-        metrics=again.pop('metrics', {}) | runs.rounded(metrics),
+        metrics=runs.rounded(metrics),
         **again,
-        **{
-            key: [runs.rounded(each) for each in trained[key]]
-            for key in ('evaluations', 'losses', 'diagnosis')
-        },
+        diagnosis=trained['diagnosis'],
+        **{key: [runs.rounded(each) for each in trained[key]] for key in ('evaluations', 'losses')},
     )
 
 
@@ -351,8 +379,19 @@ def evaluators(config: Config) -> list[ConfigDict]:
     return found if isinstance(found, list) else [found]
 
 
+def recorded_evaluators(config: Config) -> list[dict]:
+    """The config's, of which the first of VOC's reports each class, as KITTI's does."""
+    found = [dict(each) for each in evaluators(config)]
+    of_voc = [
+        each for each in found if each['type'] == 'VOCMetric' and each.get('metric', 'mAP') == 'mAP'
+    ]
+    if of_voc:
+        of_voc[0].update(type='VOCClassMetric', prefix='voc')
+    return found
+
+
 def look_again(config: Config, dump: Path, number: int) -> dict:
-    """``bootstrap``, ``curves`` and metrics by class of the last evaluation's detections, kept."""
+    """``bootstrap`` and ``curves`` of the last evaluation's detections, kept."""
     kept = dump.with_name(f'bootstrap{number}.json')
     if not kept.exists():
         predictions = sorted(pickle.loads(dump.read_bytes()), key=lambda each: str(each['img_id']))
@@ -360,9 +399,7 @@ def look_again(config: Config, dump: Path, number: int) -> dict:
         found = {}
         if evaluated is not None:
             drawn = images.bootstrap(evaluated, number)
-            every = evaluated.evaluate(np.arange(evaluated.num_images))
             found = dict(
-                metrics=runs.rounded(every) if isinstance(evaluated, images.VOCImages) else {},
                 bootstrap={
                     name: [float(f'{each:.4g}') for each in values]
                     for name, values in drawn.items()

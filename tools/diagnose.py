@@ -26,6 +26,8 @@ from mmdet_lrm.diagnosis import GROUPS
 NEGLIGIBLE = 0.02
 # Above this share of positives lost, mining forgets objects rather than background.
 TOO_MANY_MISSED = 0.02
+# Above this ratio of hard negatives to positives the objects are outweighed after mining too.
+OUTWEIGHED = 10
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -73,12 +75,10 @@ def keep(args: argparse.Namespace, config: Config, record: dict) -> None:
     """Put the measurements among the records of a file, in place of an older one of this label."""
     name = Path(args.config).stem
     label = args.label or name
-    rows = record['diagnosis']
     means = {
-        f'{stage}/{key}': round(mean(part, key), 4)
-        for stage, part in stages(rows).items()
-        for key in rows[0]
-        if '/' in key
+        f'{stage}/{key}': runs.kept(value, 4)
+        for stage, values in stages(record['diagnosis']).items()
+        for key, value in values.items()
     }
     how = ('commit', 'versions', 'hardware', 'minutes', 'memory_mb', 'memory_of')
     new = dict(
@@ -90,7 +90,7 @@ def keep(args: argparse.Namespace, config: Config, record: dict) -> None:
         epochs=args.epochs,
         **{key: record[key] for key in how},
         metrics=means,
-        diagnosis=[runs.rounded(row) for row in rows],
+        diagnosis=record['diagnosis'],
     )
     records = json.loads(args.record.read_text()) if args.record.exists() else []
     labels = [each['label'] for each in records]
@@ -102,45 +102,57 @@ def keep(args: argparse.Namespace, config: Config, record: dict) -> None:
     print(f'\nRecorded as {label} in {args.record}')
 
 
-def stages(rows: list[dict]) -> dict[str, list[dict]]:
-    """The first and the last fifth of the measurements."""
-    part = max(len(rows) // 5, 1)
-    return {'beginning': rows[:part], 'end': rows[-part:]}
+def stages(measured: dict[str, list]) -> dict[str, dict[str, float]]:
+    """Means over the first and over the last fifth of the measurements.
+
+    A batch without objects misses none of them: what it has no value of does not count.
+    """
+    part = max(len(measured['iter']) // 5, 1)
+    columns = {key: np.array(column, dtype=float) for key, column in measured.items() if '/' in key}
+    parts = {'beginning': slice(part), 'end': slice(-part, None)}
+    return {
+        stage: {key: mean(column[where]) for key, column in columns.items()}
+        for stage, where in parts.items()
+    }
 
 
-def mean(rows: list[dict], name: str) -> float:
-    """Over the rows in which the value exists: a batch without objects misses none."""
-    found = [row[name] for row in rows if not math.isnan(row[name])]
-    return float(np.mean(found)) if found else float('nan')
+def mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
 
 
-def ratios(rows: list[dict]) -> list[str]:
-    return list(dict.fromkeys(name.split('/')[0] for name in rows[0] if '/' in name))
+def ratios(values: dict) -> list[str]:
+    return list(dict.fromkeys(name.split('/')[0] for name in values if '/' in name))
 
 
-def table(rows: list[dict]) -> str:
+def table(measured: dict[str, list]) -> str:
     lines = [
         '| stage | K | positives | hard negatives | easy negatives | positives outside K |',
         '| --- | ---: | ---: | ---: | ---: | ---: |',
     ]
-    for stage, part in stages(rows).items():
-        for ratio in ratios(rows):
-            cells = [f'{100 * mean(part, f"{ratio}/gradient/{group}"):.1f}' for group in GROUPS]
-            cells.append(f'{100 * mean(part, f"{ratio}/missed"):.1f}')
+    for stage, means in stages(measured).items():
+        for ratio in ratios(means):
+            shares = [means[f'{ratio}/gradient/{group}'] for group in GROUPS]
+            cells = [f'{100 * each:.1f}' for each in (*shares, means[f'{ratio}/missed'])]
             lines.append(f'| {stage} | {100 * float(ratio):g} % | {" | ".join(cells)} |')
     return 'Share of the gradient, in percent:\n\n' + '\n'.join(lines) + '\n'
 
 
-def verdict(rows: list[dict]) -> str:
+def verdict(measured: dict[str, list]) -> str:
     """What mining with each K could do from here on."""
-    part = stages(rows)['end']
+    means = stages(measured)['end']
     lines = []
-    for ratio in ratios(rows):
-        easy, missed = mean(part, f'{ratio}/gradient/easy'), mean(part, f'{ratio}/missed')
+    for ratio in ratios(means):
+        positives, hard, easy = (means[f'{ratio}/gradient/{group}'] for group in GROUPS)
+        missed = means[f'{ratio}/missed']
         if easy < NEGLIGIBLE:
             text = 'changes next to nothing: what it takes out carries no gradient'
         else:
             text = f'takes out {100 * easy:.0f} % of the gradient, all of it of easy background'
+        if hard > OUTWEIGHED * positives:
+            text += (
+                f'; the background it keeps still has {hard / max(positives, 1e-9):.0f} times the '
+                f'gradient of the objects: take a smaller K'
+            )
         if missed > TOO_MANY_MISSED:
             text += (
                 f'; it would drop {100 * missed:.0f} % of the positives: set keep_positives=True'

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import platform
 import signal
@@ -32,7 +33,7 @@ def train(name: str, config: Config, work_dir: Path) -> dict:
 
     Returns:
         A dict that JSON can hold: ``metrics`` of the last evaluation, ``evaluations``, ``losses``
-        and ``diagnosis`` (rows, see :func:`read_logs`), ``minutes`` of all its parts,
+        and ``diagnosis`` (see :func:`read_logs`), ``minutes`` of all its parts,
         ``memory_mb`` and ``memory_of``, ``commit``, ``versions``, ``hardware``, and paths
         ``config``, ``checkpoint``.
     """
@@ -112,8 +113,9 @@ def scalars(work_dir: Path) -> list[dict]:
 
 
 def read_logs(work_dir: Path) -> dict:
-    """``metrics``, ``evaluations`` and ``losses`` by epoch, ``diagnosis`` by iteration.
+    """``metrics``, rows of ``evaluations`` and ``losses`` by epoch, ``diagnosis`` by iteration.
 
+    A diagnosis has thousands of values: it is kept as a list for each of them, ``iter`` among them.
     Of an epoch that an interruption made it repeat the later rows count.
     """
     evaluations, losses, diagnosis = {}, {}, {}
@@ -132,14 +134,20 @@ def read_logs(work_dir: Path) -> dict:
     )
     last = evaluations[-1] if evaluations else {}
     metrics = {key: value for key, value in last.items() if key != 'epoch'}
-    return dict(metrics=metrics, evaluations=evaluations, losses=losses, diagnosis=diagnosis)
+    columns = {key: [kept(row[key], 3) for row in diagnosis] for key in (diagnosis or [{}])[0]}
+    return dict(metrics=metrics, evaluations=evaluations, losses=losses, diagnosis=columns)
 
 
 def rounded(row: dict) -> dict:
     """For records: four digits are more than chance leaves of any metric."""
-    return {
-        key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
-    }
+    return {key: kept(value, 4) for key, value in row.items()}
+
+
+def kept(value: object, digits: int) -> object:
+    """A value for JSON, which has no NaN."""
+    if not isinstance(value, float):
+        return value
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def surroundings() -> dict:

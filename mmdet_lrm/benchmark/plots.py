@@ -102,11 +102,13 @@ def plot_diagnosis(records: Sequence[dict], name: str, path: Path) -> None:
         len(first), 2, figsize=(10, 3.6 * len(first)), layout='constrained', squeeze=False
     )
     for (left, right), record in zip(panels, first.values(), strict=True):
-        rows = record['diagnosis']
-        steps = [row['iter'] for row in rows]
-        ratios = list(dict.fromkeys(key.split('/')[0] for key in rows[0] if '/' in key))
+        percents = {
+            key: 100 * np.array(column, dtype=float) for key, column in record['diagnosis'].items()
+        }
+        steps = record['diagnosis']['iter']
+        ratios = list(dict.fromkeys(key.split('/')[0] for key in percents if '/' in key))
         middle = min(ratios, key=lambda ratio: abs(float(ratio) - 0.25))
-        series = [[100 * row[f'{middle}/gradient/{group}'] for row in rows] for group in GROUPS]
+        series = [percents[f'{middle}/gradient/{group}'] for group in GROUPS]
         colours = ('tab:green', 'tab:red', 'tab:grey')
         labels = ('positives', 'hard negatives', 'easy negatives')
         left.stackplot(steps, series, labels=labels, colors=colours, alpha=0.7)
@@ -114,10 +116,9 @@ def plot_diagnosis(records: Sequence[dict], name: str, path: Path) -> None:
         left.set(xlabel='iteration', ylabel='percent of the gradient', ylim=(0, 100))
         left.legend(fontsize='small', loc='upper right')
         for ratio in ratios:
-            easy = [100 * row[f'{ratio}/gradient/easy'] for row in rows]
+            easy = percents[f'{ratio}/gradient/easy']
             (line,) = right.plot(steps, easy, label=f'K = {100 * float(ratio):g} %')
-            missed = [100 * row[f'{ratio}/missed'] for row in rows]
-            right.plot(steps, missed, '--', color=line.get_color())
+            right.plot(steps, percents[f'{ratio}/missed'], '--', color=line.get_color())
         right.set_title('easy negatives (dashed: positives outside K)', fontsize='medium')
         right.set(xlabel='iteration', ylabel='percent', yscale='symlog', ylim=(0, 100))
         right.legend(fontsize='small')
