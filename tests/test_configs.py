@@ -48,7 +48,7 @@ def test_a_rival_is_an_overlay_of_the_same_baseline_that_touches_the_objectness_
 def test_a_config_builds_its_model(name):
     config = Config.fromfile(CONFIGS / name)
     head = MODELS.build(config.model).bbox_head
-    mined = re.search(r'_(lrm|lrm-focal|3to1|ohem)_', name) is not None
+    mined = re.search(r'_(lrm|lrm-focal|lrm-late|3to1|ohem)_', name) is not None
     assert (head.lrm is not None) == mined
     assert isinstance(head.loss_conf if 'objectness' in name else None, LRMElementLoss) == (
         'objectness' in name

@@ -125,7 +125,8 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--diagnose',
         type=int,
         metavar='N',
-        help='record every N iterations who carries the gradient, as tools/diagnose.py does',
+        help='record every N iterations of the first seed who carries the gradient, as '
+        'tools/diagnose.py does',
     )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
     parser.add_argument('--results', type=Path, default=Path('results'), help='folder of records')
@@ -259,7 +260,7 @@ def load(variant: Variant, args: argparse.Namespace, seed: int) -> Config:
             'most as many'
         )
     config.train_cfg.dynamic_intervals = [(first, 1)]
-    if args.diagnose:
+    if args.diagnose and seed == 0:
         hook = dict(type='MiningDiagnosisHook', interval=args.diagnose)
         config.custom_hooks = [*config.get('custom_hooks', []), hook]
     return config
@@ -340,7 +341,7 @@ def run_one(
         dict(type='DumpDetResults', out_file_path=str(dump)),
     ]
     trained = runs.train(name, final, work_dir)
-    again = look_again(config, dump, args.bootstrap) if args.bootstrap else {}
+    again = look_again(config, dump, args.bootstrap)
     last = trained['evaluations'][-args.last :]
     metrics = {key: float(np.mean([each[key] for each in last])) for key in trained['metrics']}
     how = ('commit', 'versions', 'hardware', 'minutes', 'memory_mb', 'memory_of')
@@ -398,7 +399,7 @@ def look_again(config: Config, dump: Path, number: int) -> dict:
         evaluated = evaluated_images(config, predictions)
         found = {}
         if evaluated is not None:
-            drawn = images.bootstrap(evaluated, number)
+            drawn = images.bootstrap(evaluated, number) if number else {}
             found = dict(
                 bootstrap={
                     name: [float(f'{each:.4g}') for each in values]

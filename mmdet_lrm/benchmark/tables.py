@@ -27,7 +27,9 @@ BLOCK = re.compile(
 def write_records(records: Sequence[dict], path: Path) -> None:
     """As JSON with a record a line, so that a change of one run is a change of one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('[\n' + ',\n'.join(json.dumps(each) for each in records) + '\n]\n')
+    path.write_text(
+        '[\n' + ',\n'.join(json.dumps(each, allow_nan=False) for each in records) + '\n]\n'
+    )
 
 
 def by_label(records: Sequence[dict]) -> dict[str, dict[int, dict]]:
@@ -44,7 +46,8 @@ def percent(name: str, value: float) -> float:
 
 
 def values(runs: dict[int, dict], name: str, seeds: Sequence[int]) -> list[float]:
-    return [percent(name, runs[seed]['metrics'][name]) for seed in seeds]
+    found = (runs[seed]['metrics'][name] for seed in seeds)
+    return [percent(name, np.nan if value is None else value) for value in found]
 
 
 def difference(

@@ -21,6 +21,7 @@ TOOL = [sys.executable, str(ROOT / 'tools/benchmark.py')]
 TINY = str(ROOT / 'configs/yolov2-tiny_kitti.py')
 VOC = str(ROOT / 'configs/yolov2_voc.py')
 MINED = str(ROOT / 'configs/yolov2-tiny_lrm_kitti.py')
+REDUCED = ROOT / 'configs/_base_/reduced'
 
 
 @pytest.fixture(scope='module')
@@ -32,10 +33,13 @@ def data(tmp_path_factory):
     ('arguments', 'message'),
     [
         ([TINY], 'the results need a name'),
-        (['x', TINY], 'give a variant, or --grid'),
+        (['x', TINY], 'give a variant, --lrm or --grid'),
         (['x', TINY, MINED, '--seeds', '0'], '--seeds is 0; it must be at least 1'),
-        (['x', TINY, MINED, '--grid', 'hard_ratio=0.1'], '--grid takes one config'),
-        (['x', TINY, '--grid', 'hard_ratio'], "--grid has 'hard_ratio'; give KEY=A,B"),
+        (['x', '--lrm', 'hard_ratio=0.1'], '--grid and --lrm need a config'),
+        (['x', TINY, '--grid', 'hard_ratio'], "--grid has 'hard_ratio'; give KEY=VALUE"),
+        (['x', TINY, '--lrm', 'hard_ratio=0.1 element'], "--lrm has 'element'; give KEY=VALUE"),
+        (['x', TINY, '--lrm', 'element=row'], "element=row: .*lrm.element is 'row'"),
+        (['x', TINY, MINED, '--overlay', 'no.py'], "the overlay 'no.py' is not a file"),
         (['x', TINY, '--grid', 'hard_ratio=0.1,2'], 'hard_ratio=2: .*lrm.hard_ratio is 2'),
         (['x', MINED, '--grid', 'hard_ratio=0.1'], 'has an lrm already'),
         (['x', VOC, '--grid', 'hard_ratio=0.1'], 'yolov2_voc.py trains by iterations'),
@@ -127,6 +131,42 @@ def test_truths_as_detections_are_perfect_in_cocos_layout(benchmark, tmp_path, m
         each['pred_instances'] = {k: v[:0] for k, v in each['pred_instances'].items()}
     nothing = benchmark.evaluated_images(config, found)
     assert nothing.evaluate(np.arange(2))['coco/bbox_mAP'] == 0
+
+
+def test_variants_are_configs_sets_of_options_and_combinations(benchmark):
+    arguments = ['x', TINY, MINED, '--lrm', 'hard_ratio=0.5 element=cell', '--grid', 'num_hard=1,2']
+    variants = benchmark.read_variants(benchmark.parse_args(arguments))
+    key = 'model.bbox_head.lrm'
+    assert [(each.label, each.options.get(key)) for each in variants] == [
+        ('yolov2-tiny_kitti', None),
+        ('yolov2-tiny_lrm_kitti', None),
+        ('hard_ratio=0.5 element=cell', dict(type='LRMLoss', hard_ratio=0.5, element='cell')),
+        ('num_hard=1', dict(type='LRMLoss', num_hard=1)),
+        ('num_hard=2', dict(type='LRMLoss', num_hard=2)),
+    ]
+    assert {each.config for each in variants[2:]} == {TINY}
+
+
+@pytest.mark.parametrize('overlay', sorted(REDUCED.glob('*.py')), ids=lambda file: file.stem)
+def test_an_overlay_reduces_all_runs_alike(benchmark, overlay, monkeypatch):
+    config = str(ROOT / f'configs/{overlay.stem.rsplit("_", 1)[0]}.py')
+    args = benchmark.parse_args(['x', config, '--lrm', 'num_hard=1', '--overlay', str(overlay)])
+    settings = Config.fromfile(overlay)
+    for variant in benchmark.read_variants(args):
+        loaded = benchmark.load(variant, args, seed=0)
+        assert loaded.train_cfg.max_epochs == settings.max_epochs == loaded.param_scheduler[1].end
+        for loader in (loaded.train_dataloader, loaded.val_dataloader, loaded.test_dataloader):
+            (resize,) = [step for step in loader.dataset.pipeline if step.type == 'Resize']
+            assert resize.scale == settings.scale
+
+
+@pytest.mark.parametrize('data', ['bccd', 'voc'])
+def test_of_vocs_evaluators_the_first_reports_every_class(benchmark, data):
+    config = Config.fromfile(ROOT / f'configs/yolov2-tiny_{data}.py')
+    given = benchmark.evaluators(config)
+    found = benchmark.recorded_evaluators(config)
+    assert found[0] == dict(given[0]) | dict(type='VOCClassMetric', prefix='voc')
+    assert found[1:] == given[1:]
 
 
 @pytest.mark.slow

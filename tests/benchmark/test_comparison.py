@@ -144,11 +144,8 @@ def test_pictures_are_drawn(tmp_path):
         evaluations=[{'epoch': 1, 'voc/mAP': 0.1}, {'epoch': 2, 'voc/mAP': 0.2}],
         losses=[dict(epoch=1, loss=3.0)],
         curves=dict(a=[1.0, 0.5]),
-        diagnosis=[
-            {'iter': step, '0.25/missed': 0.0}
-            | {f'0.25/gradient/{name}': 1 / 3 for name in ('positives', 'hard', 'easy')}
-            for step in (1, 2)
-        ],
+        diagnosis={'iter': [1, 2], '0.25/missed': [0.0, None]}
+        | {f'0.25/gradient/{name}': [0.3, 0.4] for name in ('positives', 'hard', 'easy')},
     )
     records = [each | rows for each in RECORDS]
     for kind, draw in KINDS.items():

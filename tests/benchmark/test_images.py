@@ -8,6 +8,7 @@ import torch
 from mmdet.evaluation.metrics import CocoMetric, VOCMetric
 from mmengine.structures import InstanceData
 
+from mmdet_lrm.benchmark.class_ap import VOCClassMetric
 from mmdet_lrm.benchmark.images import CocoImages, KittiImages, VOCImages, bootstrap
 from mmdet_lrm.kitti.labels import read_objects
 
@@ -43,8 +44,9 @@ def random_images(number, rng):
 @pytest.mark.parametrize('eval_mode', ['area', '11points'])
 def test_all_images_give_what_mmdets_voc_metric_gives(eval_mode):
     predictions, truths = random_images(12, np.random.default_rng(0))
-    metric = VOCMetric(metric='mAP', eval_mode=eval_mode)
-    metric.dataset_meta = dict(classes=CLASSES)
+    metrics = [kind(metric='mAP', eval_mode=eval_mode) for kind in (VOCMetric, VOCClassMetric)]
+    for metric in metrics:
+        metric.dataset_meta = dict(classes=CLASSES)
     for found, truth in zip(predictions, truths, strict=True):
         sample = dict(
             pred_instances={k: torch.from_numpy(v) for k, v in found['pred_instances'].items()},
@@ -56,11 +58,13 @@ def test_all_images_give_what_mmdets_voc_metric_gives(eval_mode):
                 labels=torch.from_numpy(truth['labels_ignore']),
             ),
         )
-        metric.process({}, [sample])
-    expected = metric.evaluate(12)['pascal_voc/mAP']
+        for metric in metrics:
+            metric.process({}, [sample])
+    expected = metrics[0].evaluate(12)['pascal_voc/mAP']
     evaluated = VOCImages(predictions, truths, CLASSES, eval_mode=eval_mode)
     values = evaluated.evaluate(np.arange(12))
     assert 0.2 < expected < 0.9
+    assert values == pytest.approx(metrics[1].evaluate(12), abs=1e-6)
     assert values['voc/mAP'] == pytest.approx(expected, abs=1e-6)
     assert values['voc/mAP'] == pytest.approx((values['voc/a_AP'] + values['voc/b_AP']) / 2)
 

@@ -1,5 +1,5 @@
-# Laid over configs/ssdlite_bccd.py and its variants by `tools/benchmark.py --overlay`: a training of
-# five minutes on one CPU core, on images of 192 x 192 px, with 1,170 priors.
+# Laid over configs/ssdlite_bccd.py and its variants by `tools/benchmark.py --overlay`: a training
+# of five minutes on one CPU core, on images of 192 x 192 px, with 1,170 priors.
 scale = (192, 192)
 max_epochs = 15
 

@@ -1,6 +1,6 @@
 # Laid over configs/yolov2-tiny_bccd.py and its variants by `tools/benchmark.py --overlay`: a
-# training of two minutes on one CPU core, with the network of yolov2-tiny_kitti.py, of stride 16, on
-# images of 192 x 144 px.
+# training of two minutes on one CPU core, with the network of yolov2-tiny_kitti.py, of stride 16,
+# on images of 192 x 144 px.
 scale = (192, 144)
 max_epochs = 10
 
