@@ -21,7 +21,8 @@ model = dict(
         ),
     ),
 )
-train_dataloader = dict(dataset=dict(pipeline={'2': dict(scale=scale)}))
+# Smaller steps, and twice as many of them.
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline={'2': dict(scale=scale)}))
 val_dataloader = dict(dataset=dict(pipeline={'1': dict(scale=scale)}))
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
