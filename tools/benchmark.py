@@ -488,14 +488,8 @@ def recommendation(records: list[dict], name: str) -> str:
     partly the luckiest.
     """
     methods = tables.by_label(records)
-    variants = {
-        label: runs for label, runs in methods.items() if next(iter(runs.values()))['baseline']
-    }
-    found = {}
-    for label, runs_ in variants.items():
-        baseline = methods[next(iter(runs_.values()))['baseline']]
-        confidence = 1 - 0.05 / len(variants)
-        found[label] = tables.difference(runs_, baseline, name, confidence)
+    number = sum(next(iter(each.values()))['baseline'] is not None for each in methods.values())
+    found = tables.differences(methods, name, confidence=1 - 0.05 / number)
     best = max(found, key=lambda label: found[label][0].mean)
     change, over = found[best]
     text = f'Best of {len(found)} in {name}: {best}, {tables.interval(change, over)}'

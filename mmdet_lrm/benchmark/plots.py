@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 
 from ..diagnosis import GROUPS
-from .tables import by_label, difference, percent, values
+from .tables import by_label, differences, percent, values
 
 matplotlib.use('Agg')
 from matplotlib import pyplot
@@ -16,21 +16,19 @@ from matplotlib import pyplot
 def plot_differences(records: Sequence[dict], name: str, path: Path) -> None:
     """Each variant's difference to its baseline in a metric, with its interval, and each seed's."""
     methods = by_label(records)
-    variants = {
-        label: runs for label, runs in methods.items() if next(iter(runs.values()))['baseline']
-    }
-    figure, axes = pyplot.subplots(figsize=(7, 1 + 0.4 * len(variants)), layout='constrained')
-    for row, runs in enumerate(variants.values()):
+    changes = differences(methods, name)
+    figure, axes = pyplot.subplots(figsize=(7, 1 + 0.4 * len(changes)), layout='constrained')
+    for row, (label, (change, _)) in enumerate(changes.items()):
+        runs = methods[label]
         baseline = methods[next(iter(runs.values()))['baseline']]
-        found, _ = difference(runs, baseline, name)
-        if found.low is not None:
-            axes.plot([found.low, found.high], [row, row], color='tab:blue', linewidth=2)
+        if change.low is not None:
+            axes.plot([change.low, change.high], [row, row], color='tab:blue', linewidth=2)
         seeds = sorted(runs.keys() & baseline.keys())
         each = np.subtract(values(runs, name, seeds), values(baseline, name, seeds))
         axes.plot(each, [row] * len(each), '.', color='tab:grey')
-        axes.plot(found.mean, row, 'o', color='tab:blue')
+        axes.plot(change.mean, row, 'o', color='tab:blue')
     axes.axvline(0, color='black', linewidth=0.8)
-    axes.set_yticks(range(len(variants)), list(variants))
+    axes.set_yticks(range(len(changes)), list(changes))
     axes.invert_yaxis()
     axes.set_xlabel(f'{name} in percent, difference to the baseline')
     figure.savefig(path, dpi=120)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 
@@ -20,22 +21,32 @@ class Difference(NamedTuple):
         return self.low is None or self.low <= 0 <= self.high
 
 
-def paired_over_seeds(
-    variant: Sequence[float], baseline: Sequence[float], confidence: float = 0.95
-) -> Difference:
-    """Difference of runs that share their seeds, with Student's interval for paired values.
+def paired_over_seeds(values: ArrayLike, confidence: float = 0.95) -> list[Difference]:
+    """Differences of methods that share their seeds to the first of them.
+
+    A value is taken for the sum of its method, its seed and noise that is about normal and equally
+    large for all (two-way analysis of variance without repetition). Few seeds tell little of the
+    noise of one method, but all methods together tell of the common one; for two methods this is
+    Student's interval of paired values.
 
     Args:
-        variant, baseline: a value for each seed, in the same order; one seed gives no interval.
-        confidence: that the interval covers the true mean, if differences are about normal.
+        values: (M, S) of M methods, the baseline first, over S seeds; one seed gives no interval.
+        confidence: that an interval covers its true difference.
+
+    Returns:
+        M - 1 differences.
     """
-    differences = np.subtract(variant, baseline)
-    mean = float(differences.mean())
-    if len(differences) < 2:
-        return Difference(mean, None, None)
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    half = float(stats.t.ppf((1 + confidence) / 2, len(differences) - 1) * error)
-    return Difference(mean, mean - half, mean + half)
+    values = np.asarray(values, dtype=float)
+    methods, seeds = values.shape
+    means = (values - values[0]).mean(axis=1)[1:].tolist()
+    if seeds < 2:
+        return [Difference(mean, None, None) for mean in means]
+    of_method, of_seed = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
+    noise = values - of_method - of_seed + values.mean()
+    freedom = (methods - 1) * (seeds - 1)
+    error = np.sqrt(2 * (noise**2).sum() / freedom / seeds)
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * error)
+    return [Difference(mean, mean - half, mean + half) for mean in means]
 
 
 def paired_over_images(

@@ -50,24 +50,34 @@ def values(runs: dict[int, dict], name: str, seeds: Sequence[int]) -> list[float
     return [percent(name, np.nan if value is None else value) for value in found]
 
 
-def difference(
-    runs: dict[int, dict], baseline: dict[int, dict], name: str, confidence: float = 0.95
-) -> tuple[Difference, str]:
-    """To the baseline on the seeds that both have, and what its interval is over.
+def differences(
+    methods: dict[str, dict[int, dict]], name: str, confidence: float = 0.95
+) -> dict[str, tuple[Difference, str]]:
+    """Of each variant to its baseline on the seeds that all have; and what the interval is over.
 
     Raises:
-        ValueError: they share no seed.
+        ValueError: a baseline and its variants share no seed.
     """
-    seeds = sorted(runs.keys() & baseline.keys())
-    if not seeds:
-        raise ValueError(f'seeds {sorted(runs)} and, of the baseline, {sorted(baseline)}')
-    pair = [values(each, name, seeds) for each in (runs, baseline)]
-    found = paired_over_seeds(*pair, confidence)
-    boots = [each[seeds[0]].get('bootstrap', {}).get(name) for each in (runs, baseline)]
-    if len(seeds) == 1 and all(boots):
-        drawn = [[percent(name, value) for value in each] for each in boots]
-        return paired_over_images(found.mean, *drawn, confidence), 'images'
-    return found, 'seeds'
+    groups: dict[str, list[str]] = {}
+    for label, runs in methods.items():
+        baseline = next(iter(runs.values()))['baseline']
+        if baseline is not None:
+            groups.setdefault(baseline, [baseline]).append(label)
+    found = {}
+    for labels in groups.values():
+        group = [methods[label] for label in labels]
+        seeds = sorted(set.intersection(*(set(runs) for runs in group)))
+        if not seeds:
+            given = ', '.join(f'{label}: {sorted(methods[label])}' for label in labels)
+            raise ValueError(f'methods that are compared need a seed in common; seeds of {given}')
+        over_seeds = paired_over_seeds([values(runs, name, seeds) for runs in group], confidence)
+        drawn = [runs[seeds[0]].get('bootstrap', {}).get(name) for runs in group]
+        for index, (label, change) in enumerate(zip(labels[1:], over_seeds, strict=True), start=1):
+            found[label] = change, 'seeds'
+            if len(seeds) == 1 and drawn[0] and drawn[index]:
+                pair = [[percent(name, value) for value in drawn[each]] for each in (index, 0)]
+                found[label] = paired_over_images(change.mean, *pair, confidence), 'images'
+    return found
 
 
 def markdown(records: Sequence[dict], columns: dict[str, str], configs: str = '') -> str:
@@ -82,20 +92,16 @@ def markdown(records: Sequence[dict], columns: dict[str, str], configs: str = ''
     """
     methods = by_label(records)
     first_title, first = next(iter(columns.items()))
-    compares = any(record['baseline'] is not None for record in records)
+    changes = differences(methods, first)
     titles = ['method', 'seeds', *columns]
-    titles += [f'{first_title}: difference', 'minutes'] if compares else ['minutes']
+    titles += [f'{first_title}: difference', 'minutes'] if changes else ['minutes']
     lines = [f'| {" | ".join(titles)} |', '| --- |' + ' ---: |' * (len(titles) - 1)]
     for label, runs in methods.items():
         seeds = sorted(runs)
         cells = [link(label, runs[seeds[0]], configs), str(len(seeds))]
         cells += [spread(values(runs, name, seeds)) for name in columns.values()]
-        baseline = runs[seeds[0]]['baseline']
-        if compares:
-            change = (
-                '' if baseline is None else interval(*difference(runs, methods[baseline], first))
-            )
-            cells.append(change)
+        if changes:
+            cells.append(interval(*changes[label]) if label in changes else '')
         minutes = [run['minutes'] for run in runs.values() if 'minutes' in run]
         cells.append(f'{np.mean(minutes):.0f}' if minutes else '')
         lines.append(f'| {" | ".join(cells)} |')
