@@ -9,8 +9,8 @@ python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py --grid hard_ratio=0.
         --data-root data/kitti --seeds 3
     "which ratio for my data?": options of `lrm`, in all combinations, and a recommendation
 python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py --data-root data/kitti \\
-        --lrm "hard_ratio=0.25 element=cell" "hard_ratio=0.05 keep_positives=True"
-    options of `lrm`, each text a variant
+        --variants "hard_ratio=0.25 element=cell" "model.bbox_head.noobject_scale=0.5"
+    each text a variant: options of `lrm`, and, with dots, any keys of the config
 python tools/benchmark.py --render
     the tables in the documents, from the recorded results
 
@@ -26,6 +26,7 @@ import os
 import pickle
 import re
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -90,11 +91,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         help="options of `lrm` for the baseline's config, in all combinations",
     )
     parser.add_argument(
-        '--lrm',
+        '--variants',
         nargs='+',
         default=[],
         metavar='"KEY=A KEY=B"',
-        help="options of `lrm` for the baseline's config, each text a variant",
+        help="the baseline's config with options of `lrm`, or with dotted keys of the config",
     )
     parser.add_argument('--seeds', type=int, default=3, help='number of seeds, from 0 on')
     parser.add_argument('--data-root', type=Path, help="folder of the data, for the configs'")
@@ -137,11 +138,11 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     for key in ('seeds', 'jobs', 'last'):
         if getattr(args, key) < 1:
             parser.error(f'--{key} is {getattr(args, key)}; it must be at least 1')
-    has_options = args.grid or args.lrm
+    has_options = args.grid or args.variants
     if has_options and not args.configs:
-        parser.error('--grid and --lrm need a config, the baseline')
+        parser.error('--grid and --variants need a config, the baseline')
     if not has_options and len(args.configs) == 1:
-        parser.error('a baseline alone compares nothing; give a variant, --lrm or --grid')
+        parser.error('a baseline alone compares nothing; give another config, --variants or --grid')
     return args
 
 
@@ -180,20 +181,25 @@ def read_variants(args: argparse.Namespace) -> list[Variant]:
         [(key, value) for value in split_values(listed)]
         for key, listed in (key_and_value('--grid', text) for text in args.grid)
     ]
-    chosen = [[key_and_value('--lrm', part) for part in text.split()] for text in args.lrm]
+    chosen = [
+        [key_and_value('--variants', part) for part in text.split()] for text in args.variants
+    ]
     chosen += itertools.product(*axes) if axes else []
     baseline = args.configs[0]
     return [
         *(Variant(Path(name).stem, name, {}) for name in args.configs),
-        *(
-            Variant(
-                ' '.join(f'{key}={value}' for key, value in options),
-                baseline,
-                {'model.bbox_head.lrm': dict(type='LRMLoss') | {k: parse(v) for k, v in options}},
-            )
-            for options in chosen
-        ),
+        *(changed(baseline, options) for options in chosen),
     ]
+
+
+def changed(config: str, options: Sequence[tuple[str, str]]) -> Variant:
+    """A config with keys of its own, which have a dot, and options of ``lrm``, which have none."""
+    values = {key: parse(value) for key, value in options}
+    mining = {key: value for key, value in values.items() if '.' not in key}
+    changes = {key: value for key, value in values.items() if '.' in key}
+    if mining:
+        changes['model.bbox_head.lrm'] = dict(type='LRMLoss') | mining
+    return Variant(' '.join(f'{key}={value}' for key, value in options), config, changes)
 
 
 def key_and_value(argument: str, text: str) -> tuple[str, str]:
@@ -249,7 +255,9 @@ def load(variant: Variant, args: argparse.Namespace, seed: int) -> Config:
     config.merge_from_dict(args.cfg_options or {})
     runs.require_epochs(config, variant.config)
     if 'model.bbox_head.lrm' in variant.options and config.model.bbox_head.get('lrm') is not None:
-        sys.exit(f'error: {variant.config} has an lrm already; --grid and --lrm need the baseline')
+        sys.exit(
+            f'error: {variant.config} has an lrm already; --grid and --variants need the baseline'
+        )
     config.merge_from_dict(variant.options | {'randomness.seed': seed})
     config.default_hooks.checkpoint.update(save_best=None, max_keep_ckpts=1)
     epochs = config.train_cfg.max_epochs
@@ -279,9 +287,8 @@ def make_plan(variants: list[Variant], args: argparse.Namespace) -> list[tuple]:
         for variant in variants:
             config = load(variant, args, seed)
             try:
-                changes = check_fair(
-                    variant.label, config, load(variants[0], args, seed), args.differ
-                )
+                named = [*args.differ, *variant.options]
+                changes = check_fair(variant.label, config, load(variants[0], args, seed), named)
                 weights = initial_weights(config)
             except (UnfairError, ValueError, TypeError, KeyError, FileNotFoundError) as error:
                 sys.exit(f'error: {variant.label}: {error}')

@@ -33,12 +33,15 @@ def data(tmp_path_factory):
     ('arguments', 'message'),
     [
         ([TINY], 'the results need a name'),
-        (['x', TINY], 'give a variant, --lrm or --grid'),
+        (['x', TINY], 'give another config, --variants or --grid'),
         (['x', TINY, MINED, '--seeds', '0'], '--seeds is 0; it must be at least 1'),
-        (['x', '--lrm', 'hard_ratio=0.1'], '--grid and --lrm need a config'),
+        (['x', '--variants', 'hard_ratio=0.1'], '--grid and --variants need a config'),
         (['x', TINY, '--grid', 'hard_ratio'], "--grid has 'hard_ratio'; give KEY=VALUE"),
-        (['x', TINY, '--lrm', 'hard_ratio=0.1 element'], "--lrm has 'element'; give KEY=VALUE"),
-        (['x', TINY, '--lrm', 'element=row'], "element=row: .*lrm.element is 'row'"),
+        (
+            ['x', TINY, '--variants', 'hard_ratio=0.1 element'],
+            "--variants has 'element'; give KEY=VALUE",
+        ),
+        (['x', TINY, '--variants', 'element=row'], "element=row: .*lrm.element is 'row'"),
         (['x', TINY, MINED, '--overlay', 'no.py'], "the overlay 'no.py' is not a file"),
         (['x', TINY, '--grid', 'hard_ratio=0.1,2'], 'hard_ratio=2: .*lrm.hard_ratio is 2'),
         (['x', MINED, '--grid', 'hard_ratio=0.1'], 'has an lrm already'),
@@ -134,23 +137,28 @@ def test_truths_as_detections_are_perfect_in_cocos_layout(benchmark, tmp_path, m
 
 
 def test_variants_are_configs_sets_of_options_and_combinations(benchmark):
-    arguments = ['x', TINY, MINED, '--lrm', 'hard_ratio=0.5 element=cell', '--grid', 'num_hard=1,2']
+    texts = ['hard_ratio=0.5 element=cell', 'optim_wrapper.optimizer.lr=1e-3']
+    arguments = ['x', TINY, MINED, '--variants', *texts, '--grid', 'num_hard=1,2']
     variants = benchmark.read_variants(benchmark.parse_args(arguments))
     key = 'model.bbox_head.lrm'
     assert [(each.label, each.options.get(key)) for each in variants] == [
         ('yolov2-tiny_kitti', None),
         ('yolov2-tiny_lrm_kitti', None),
         ('hard_ratio=0.5 element=cell', dict(type='LRMLoss', hard_ratio=0.5, element='cell')),
+        ('optim_wrapper.optimizer.lr=1e-3', None),
         ('num_hard=1', dict(type='LRMLoss', num_hard=1)),
         ('num_hard=2', dict(type='LRMLoss', num_hard=2)),
     ]
+    assert variants[3].options == {'optim_wrapper.optimizer.lr': 0.001}
     assert {each.config for each in variants[2:]} == {TINY}
 
 
 @pytest.mark.parametrize('overlay', sorted(REDUCED.glob('*.py')), ids=lambda file: file.stem)
 def test_an_overlay_reduces_all_runs_alike(benchmark, overlay, monkeypatch):
     config = str(ROOT / f'configs/{overlay.stem.rsplit("_", 1)[0]}.py')
-    args = benchmark.parse_args(['x', config, '--lrm', 'num_hard=1', '--overlay', str(overlay)])
+    args = benchmark.parse_args(
+        ['x', config, '--variants', 'num_hard=1', '--overlay', str(overlay)]
+    )
     settings = Config.fromfile(overlay)
     for variant in benchmark.read_variants(args):
         loaded = benchmark.load(variant, args, seed=0)
