@@ -80,7 +80,7 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
     Ignored instances (``gt_instances_ignore``): a prior whose prediction lies in one by more than
     ``ignore_iof_thr`` of its own area is no negative, and neither ranks nor trains, unless a truth
     is assigned to it. The same holds for cells in the padding that batching adds. Darknet knows
-    neither; both hold with and without ``lrm``.
+    neither; both hold with and without ``lrm``. Such cells detect nothing either.
 
     Args:
         num_classes: C.
@@ -328,7 +328,8 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
 
         Args:
             pred_maps: One raw map (N, A * (5 + C), H, W).
-            batch_img_metas: ``img_shape`` to clip, ``scale_factor`` to rescale.
+            batch_img_metas: ``img_shape`` to clip and to part the image from the padding of the
+                batch, in which nothing is found; ``scale_factor`` to rescale.
             cfg: In place of ``test_cfg``.
             rescale: Return boxes in the pixels of the original image.
             with_nms: Whether to suppress overlapping boxes.
@@ -341,7 +342,9 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         bboxes = self._decode(preds, priors)
         cls_logits = preds[..., 5:]
         probs = cls_logits.sigmoid() if self.use_sigmoid_cls else cls_logits.softmax(dim=-1)
-        scores = preds[..., 4:5].sigmoid() * probs
+        # What never trained says nothing.
+        in_image = ~self._in_padding(priors, batch_img_metas)
+        scores = preds[..., 4:5].sigmoid() * probs * in_image[..., None]
         nms_pre = cfg.get('nms_pre', -1)
         results_list = []
         for img_bboxes, img_scores, img_meta in zip(bboxes, scores, batch_img_metas, strict=True):

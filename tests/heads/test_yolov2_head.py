@@ -303,6 +303,14 @@ def test_equal_boxes_of_one_class_are_suppressed():
     assert result.labels.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(('img_shape', 'num_found'), [((20, 26), 2), ((20, 25), 0), ((15, 30), 0)])
+def test_cells_in_the_padding_of_the_batch_detect_nothing(img_shape, num_found):
+    # The sure box's cell is centred at (25, 15).
+    meta = dict(img_shape=img_shape, scale_factor=(1.0, 1.0))
+    (result,) = make_head(test_cfg=TEST_CFG).predict_by_feat([one_sure_box()], [meta])
+    assert len(result.bboxes) == num_found
+
+
 def test_no_box_above_the_threshold_gives_an_empty_result():
     (result,) = make_head(test_cfg=TEST_CFG).predict_by_feat([zero_map(conf=-20.0)], [META])
     assert result.bboxes.shape == (0, 4)
