@@ -9,8 +9,9 @@ python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py --grid hard_ratio=0.
         --data-root data/kitti --seeds 3
     "which ratio for my data?": options of `lrm`, in all combinations, and a recommendation
 python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py --data-root data/kitti \\
-        --variants "hard_ratio=0.25 element=cell" "model.bbox_head.noobject_scale=0.5"
-    each text a variant: options of `lrm`, and, with dots, any keys of the config
+        --variants "hard_ratio=0.25 element=cell" "lighter: model.bbox_head.noobject_scale=0.5"
+    each text a variant: options of `lrm`, and, with dots, any keys of the config; its name in the
+    table stands before a colon, or is the text
 python tools/benchmark.py --render
     the tables in the documents, from the recorded results
 
@@ -26,6 +27,7 @@ import os
 import pickle
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -94,7 +96,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--variants',
         nargs='+',
         default=[],
-        metavar='"KEY=A KEY=B"',
+        metavar='"[NAME:] KEY=A KEY=B"',
         help="the baseline's config with options of `lrm`, or with dotted keys of the config",
     )
     parser.add_argument('--seeds', type=int, default=3, help='number of seeds, from 0 on')
@@ -181,25 +183,32 @@ def read_variants(args: argparse.Namespace) -> list[Variant]:
         [(key, value) for value in split_values(listed)]
         for key, listed in (key_and_value('--grid', text) for text in args.grid)
     ]
-    chosen = [
-        [key_and_value('--variants', part) for part in text.split()] for text in args.variants
-    ]
-    chosen += itertools.product(*axes) if axes else []
-    baseline = args.configs[0]
-    return [
+    chosen = []
+    for text in args.variants:
+        name, _, listed = text.rpartition(': ')
+        chosen.append((name, [key_and_value('--variants', part) for part in listed.split()]))
+    chosen += [('', options) for options in itertools.product(*axes)] if axes else []
+    variants = [
         *(Variant(Path(name).stem, name, {}) for name in args.configs),
-        *(changed(baseline, options) for options in chosen),
+        *(changed(args.configs[0], name, options) for name, options in chosen),
     ]
+    for label, times in Counter(variant.label for variant in variants).items():
+        if times > 1:
+            sys.exit(f"error: {times} variants are called '{label}'; give each its own name")
+    return variants
 
 
-def changed(config: str, options: Sequence[tuple[str, str]]) -> Variant:
-    """A config with keys of its own, which have a dot, and options of ``lrm``, which have none."""
+def changed(config: str, name: str, options: Sequence[tuple[str, str]]) -> Variant:
+    """A config with keys of its own, which have a dot, and options of ``lrm``, which have none.
+
+    Without a name it is called by its options.
+    """
     values = {key: parse(value) for key, value in options}
     mining = {key: value for key, value in values.items() if '.' not in key}
     changes = {key: value for key, value in values.items() if '.' in key}
     if mining:
         changes['model.bbox_head.lrm'] = dict(type='LRMLoss') | mining
-    return Variant(' '.join(f'{key}={value}' for key, value in options), config, changes)
+    return Variant(name or ' '.join(f'{key}={value}' for key, value in options), config, changes)
 
 
 def key_and_value(argument: str, text: str) -> tuple[str, str]:

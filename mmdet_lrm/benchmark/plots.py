@@ -1,5 +1,6 @@
 """Pictures of recorded runs: differences, learning curves, precision over recall."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def plot_differences(records: Sequence[dict], name: str, path: Path) -> None:
     """Each variant's difference to its baseline in a metric, with its interval, and each seed's."""
     methods = by_label(records)
     changes = differences(methods, name)
-    figure, axes = pyplot.subplots(figsize=(7, 1 + 0.4 * len(changes)), layout='constrained')
+    labels = [textwrap.fill(label, 44, break_long_words=False) for label in changes]
+    figure, axes = pyplot.subplots(figsize=(9, 1 + 0.4 * len(changes)), layout='constrained')
     for row, (label, (change, _)) in enumerate(changes.items()):
         runs = methods[label]
         baseline = methods[next(iter(runs.values()))['baseline']]
@@ -28,9 +30,9 @@ def plot_differences(records: Sequence[dict], name: str, path: Path) -> None:
         axes.plot(each, [row] * len(each), '.', color='tab:grey')
         axes.plot(change.mean, row, 'o', color='tab:blue')
     axes.axvline(0, color='black', linewidth=0.8)
-    axes.set_yticks(range(len(changes)), list(changes))
+    axes.set_yticks(range(len(changes)), labels, fontsize='small')
     axes.invert_yaxis()
-    axes.set_xlabel(f'{name} in percent, difference to the baseline')
+    axes.set_xlabel(f'{name} in percent,\ndifference to the baseline')
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 

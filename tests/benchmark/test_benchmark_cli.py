@@ -41,6 +41,10 @@ def data(tmp_path_factory):
             ['x', TINY, '--variants', 'hard_ratio=0.1 element'],
             "--variants has 'element'; give KEY=VALUE",
         ),
+        (
+            ['x', TINY, '--variants', 'one: num_hard=1', 'one: num_hard=2'],
+            "2 variants are called 'one'; give each its own name",
+        ),
         (['x', TINY, '--variants', 'element=row'], "element=row: .*lrm.element is 'row'"),
         (['x', TINY, MINED, '--overlay', 'no.py'], "the overlay 'no.py' is not a file"),
         (['x', TINY, '--grid', 'hard_ratio=0.1,2'], 'hard_ratio=2: .*lrm.hard_ratio is 2'),
@@ -137,7 +141,7 @@ def test_truths_as_detections_are_perfect_in_cocos_layout(benchmark, tmp_path, m
 
 
 def test_variants_are_configs_sets_of_options_and_combinations(benchmark):
-    texts = ['hard_ratio=0.5 element=cell', 'optim_wrapper.optimizer.lr=1e-3']
+    texts = ['hard_ratio=0.5 element=cell', 'a lower rate: optim_wrapper.optimizer.lr=1e-3']
     arguments = ['x', TINY, MINED, '--variants', *texts, '--grid', 'num_hard=1,2']
     variants = benchmark.read_variants(benchmark.parse_args(arguments))
     key = 'model.bbox_head.lrm'
@@ -145,7 +149,7 @@ def test_variants_are_configs_sets_of_options_and_combinations(benchmark):
         ('yolov2-tiny_kitti', None),
         ('yolov2-tiny_lrm_kitti', None),
         ('hard_ratio=0.5 element=cell', dict(type='LRMLoss', hard_ratio=0.5, element='cell')),
-        ('optim_wrapper.optimizer.lr=1e-3', None),
+        ('a lower rate', None),
         ('num_hard=1', dict(type='LRMLoss', num_hard=1)),
         ('num_hard=2', dict(type='LRMLoss', num_hard=2)),
     ]
