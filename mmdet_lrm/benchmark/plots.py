@@ -126,9 +126,34 @@ def plot_diagnosis(records: Sequence[dict], name: str, path: Path) -> None:
     pyplot.close(figure)
 
 
+def plot_background(records: Sequence[dict], name: str, path: Path) -> None:
+    """What mining leaves to itself: the gradient of easy negatives in each method's first training.
+
+    Their share of the gradient of all priors, whether they train or not, outside the smallest K
+    that was diagnosed.
+    """
+    first = {}
+    for record in records:
+        if record.get('diagnosis'):
+            first.setdefault(record['label'], record['diagnosis'])
+    if not first:
+        return
+    figure, axes = pyplot.subplots(figsize=(8, 4), layout='constrained')
+    for label, diagnosis in first.items():
+        ratio = min((key.split('/')[0] for key in diagnosis if '/' in key), key=float)
+        share = 100 * np.array(diagnosis[f'{ratio}/gradient/easy'], dtype=float)
+        axes.plot(diagnosis['iter'], share, label=label)
+        axes.set_ylabel(f'percent of the gradient outside K = {100 * float(ratio):g} %')
+    axes.set(xlabel='iteration', ylim=(0, 100))
+    axes.legend(fontsize='small')
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
 KINDS = {
     'differences': plot_differences,
     'learning': plot_learning,
     'precision': plot_precision,
     'diagnosis': plot_diagnosis,
+    'background': plot_background,
 }
