@@ -29,6 +29,14 @@ def data(tmp_path_factory):
     return draw_kitti(tmp_path_factory.mktemp('data') / 'kitti', 8, 4)
 
 
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    yield importlib.import_module('benchmark')
+    for name in ('benchmark', 'runs', 'launch'):
+        sys.modules.pop(name, None)
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -58,27 +66,17 @@ def data(tmp_path_factory):
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_any_training(
-    arguments, message, data, tmp_path, monkeypatch, capsys
+    arguments, message, data, tmp_path, benchmark, monkeypatch, capsys
 ):
-    monkeypatch.syspath_prepend(ROOT / 'tools')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, 'argv', ['benchmark.py', *arguments, '--data-root', str(data)])
     for name in ('KITTI_ROOT', 'VOC_ROOT', 'COCO_ROOT', 'BCCD_ROOT', 'DATA_ROOT'):
         monkeypatch.setenv(name, str(data))
+    monkeypatch.setattr(benchmark, 'run_all', lambda *_: pytest.fail('it began to train'))
     with pytest.raises(SystemExit) as error:
-        importlib.import_module('benchmark').main()
-    for name in ('benchmark', 'runs', 'launch'):
-        sys.modules.pop(name, None)
+        benchmark.main()
     assert re.search(message, f'{error.value}{capsys.readouterr().err}')
     assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / 'tools')
-    yield importlib.import_module('benchmark')
-    for name in ('benchmark', 'runs', 'launch'):
-        sys.modules.pop(name, None)
 
 
 def perfect(dataset):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot
 from mmengine.config import Config
 
 from mmdet_lrm.benchmark import tables
@@ -148,15 +149,67 @@ def test_a_document_gets_its_tables_anew(tmp_path):
     assert tables.render(rendered, tmp_path / 'README.md', tmp_path) == rendered
 
 
+ROWS = dict(
+    evaluations=[{'epoch': 1, 'voc/mAP': 0.1}, {'epoch': 2, 'voc/mAP': 0.2}],
+    losses=[dict(epoch=1, loss=3.0)],
+    curves=dict(a=[1.0, 0.5]),
+    diagnosis={'iter': [1, 2], '0.25/missed': [0.0, None]}
+    | {f'0.25/gradient/{name}': [0.3, 0.4] for name in ('positives', 'hard', 'easy')},
+)
+
+
 def test_pictures_are_drawn(tmp_path):
-    rows = dict(
-        evaluations=[{'epoch': 1, 'voc/mAP': 0.1}, {'epoch': 2, 'voc/mAP': 0.2}],
-        losses=[dict(epoch=1, loss=3.0)],
-        curves=dict(a=[1.0, 0.5]),
-        diagnosis={'iter': [1, 2], '0.25/missed': [0.0, None]}
-        | {f'0.25/gradient/{name}': [0.3, 0.4] for name in ('positives', 'hard', 'easy')},
-    )
-    records = [each | rows for each in RECORDS]
+    records = [each | ROWS for each in RECORDS]
     for kind, draw in KINDS.items():
         draw(records, 'voc/mAP', tmp_path / f'{kind}.png')
         assert (tmp_path / f'{kind}.png').stat().st_size > 5000, kind
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """Draws a kind of picture, for its lines by label: pairs of x and y."""
+    figures = []
+    monkeypatch.setattr(pyplot, 'close', figures.append)
+
+    def lines(kind, records):
+        KINDS[kind](records, 'voc/mAP', tmp_path / 'drawn.png')
+        found = figures.pop().axes[-1].get_lines()
+        return [(line.get_label(), [*line.get_xdata()], [*line.get_ydata()]) for line in found]
+
+    yield lines
+    monkeypatch.undo()
+    pyplot.close('all')
+
+
+def test_the_picture_of_differences_shows_interval_seeds_and_mean(drawn):
+    interval, seeds, mean, zero = [xs for _, xs, _ in drawn('differences', RECORDS)]
+    assert interval == pytest.approx([-10.7, 14.7], abs=0.05)  # the table's, above
+    assert (seeds, mean, zero) == (pytest.approx([1, 3]), pytest.approx([2]), [0, 0])
+
+
+def test_the_picture_of_learning_is_the_mean_over_seeds(drawn):
+    second = ROWS | dict(evaluations=[{'epoch': 1, 'voc/mAP': 0.3}, {'epoch': 2, 'voc/mAP': 0.4}])
+    records = [RECORDS[0] | ROWS, RECORDS[2] | second]
+    ((label, epochs, values),) = drawn('learning', records)
+    assert (label, epochs) == ('yolov2-tiny_kitti', [1, 2])
+    assert values == pytest.approx([20, 30])
+
+
+def test_the_picture_of_the_background_is_of_each_methods_first_training_and_smallest_k(drawn):
+    def diagnosis(*easy):
+        return dict(
+            diagnosis={
+                'iter': [1, 21],
+                '0.25/gradient/easy': [0.9, 0.9],
+                '0.1/gradient/easy': [*easy],
+                '0.1/missed': [0.0, 0.0],
+            }
+        )
+
+    first, second = diagnosis(0.2, 0.1), diagnosis(0.5, 0.5)
+    baseline, mined = RECORDS[:2]
+    shown = drawn('background', [baseline | first, mined | second, baseline | second])
+    assert shown == [
+        ('yolov2-tiny_kitti', [1, 21], pytest.approx([20, 10])),
+        ('mined', [1, 21], pytest.approx([50, 50])),
+    ]
