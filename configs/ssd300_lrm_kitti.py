@@ -1,3 +1,3 @@
 _base_ = './ssd300_kitti.py'
 
-model = dict(bbox_head=dict(lrm=dict(type='LRMLoss', hard_ratio=0.25)))
+model = dict(bbox_head=dict(lrm=dict(type='LRMLoss', hard_ratio=0.05)))
