@@ -106,12 +106,15 @@ def test_the_data_root_comes_from_the_environment(monkeypatch):
     assert config.val_evaluator.label_dir == '/elsewhere/training/label_2'
 
 
-def test_a_transfer_starts_from_the_checkpoint_and_moves_what_is_new_faster(tmp_path, monkeypatch):
+@pytest.mark.parametrize('detector', ['yolov2-tiny', 'yolov3-tiny'])
+def test_a_transfer_starts_from_the_checkpoint_and_moves_what_is_new_faster(
+    detector, tmp_path, monkeypatch
+):
     start = MODELS.build(Config.fromfile(CONFIGS / 'yolov2-tiny_kitti.py').model)
     del start.backbone.stages[6]
     torch.save(start.state_dict(), tmp_path / 'start.pth')
     monkeypatch.setenv('PRETRAINED', str(tmp_path / 'start.pth'))
-    config = Config.fromfile(CONFIGS / 'yolov2-tiny-transfer_kitti.py')
+    config = Config.fromfile(CONFIGS / f'{detector}-transfer_kitti.py')
     model = MODELS.build(config.model)
     model.init_weights()
     for name, value in start.backbone.state_dict().items():
