@@ -1,5 +1,6 @@
-# Laid over configs/yolov3-tiny-transfer_kitti.py and its variants by `tools/benchmark.py --overlay`:
-# a training of five minutes on one CPU core, on images of 416 x 128 px, with 3,120 priors.
+# Laid over configs/yolov3-tiny-transfer_kitti.py and its variants by
+# `tools/benchmark.py --overlay`: a training of five minutes on one CPU core, on images of
+# 416 x 128 px, with 3,120 priors.
 scale = (416, 128)
 max_epochs = 6
 
