@@ -21,7 +21,7 @@ help:  ## List the targets
 	@sed -nE 's/^#   /  /p' $(firstword $(MAKEFILE_LIST))
 
 venv:  ## Set up the environment in .venv
-	@$(PYTHON) tools/setup_env.py --venv $(VENV) --stack $(STACK)
+	@$(PYTHON) tools/dev/setup_env.py --venv $(VENV) --stack $(STACK)
 
 setup: venv  ## The same as venv
 

@@ -1,18 +1,18 @@
 """Loss Rank Mining (arXiv 1804.04606) for MMDetection; importing it registers everything."""
 
-from .backbones import Darknet19, TinyYOLOV2
-from .benchmark.class_ap import VOCClassMetric
-from .darknet.network import DarknetNet
-from .diagnosis import MiningDiagnosisHook
+from .darknet.imported import DarknetNet
+from .darknet.neck import PassthroughNeck
+from .darknet.networks import Darknet19, TinyYOLOV2
+from .darknet.schedule import BurnInLR
+from .darknet.transforms import DarknetHSV, DarknetJitter, DarknetLetterbox
 from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
-from .hooks import LRMScheduleHook
 from .kitti import KittiDataset, KittiMetric
-from .lrm_element_loss import LRMElementLoss
-from .lrm_loss import HardNegativeLoss, LRMLoss
-from .necks import PassthroughNeck
-from .schedulers import BurnInLR
-from .transforms import DarknetHSV, DarknetJitter, DarknetLetterbox
+from .mining.diagnosis import MiningDiagnosisHook
+from .mining.element_loss import LRMElementLoss
+from .mining.lrm_loss import HardNegativeLoss, LRMLoss
+from .mining.schedule import LRMScheduleHook
 from .version import __version__
+from .voc_metric import VOCClassMetric
 
 __all__ = [
     'BurnInLR',

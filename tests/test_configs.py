@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 
 from mmdet_lrm import LRMElementLoss
-from mmdet_lrm.benchmark.fairness import differences
+from mmdet_lrm.study.fairness import differences
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(path.name for path in CONFIGS.glob('*.py'))

@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from launch import DictAction, config_path, find_datasets, require_data
 from mmdet.registry import DATASETS, TASK_UTILS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
-from mmdet_lrm.anchors import by_level, cluster, mean_iou
+from mmdet_lrm.darknet.priors import by_level, cluster, mean_iou
+from mmdet_lrm.launch import DictAction, config_path, find_datasets, require_data
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

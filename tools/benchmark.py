@@ -34,15 +34,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import runs
-from launch import DictAction, config_path, find_datasets, require_data, require_file
 from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
-from mmdet_lrm.benchmark import images, plots, tables
-from mmdet_lrm.benchmark.fairness import UnfairError, check_fair, initial_weights
+from mmdet_lrm.launch import DictAction, config_path, find_datasets, require_data, require_file
+from mmdet_lrm.study import images, plots, runs, tables
+from mmdet_lrm.study.fairness import UnfairError, check_fair, initial_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
@@ -241,7 +240,7 @@ def draw_demo(args: argparse.Namespace, folder: Path) -> list[Variant]:
     """The demo's data, and its two methods with fewer epochs."""
     import demo
 
-    from mmdet_lrm.kitti.drawn import draw_kitti
+    from mmdet_lrm.kitti.drawing import draw_kitti
 
     options = demo.parse_args(['--epochs', str(DEMO_EPOCHS)])
     data = (folder / 'drawn').resolve()

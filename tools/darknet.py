@@ -12,10 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from launch import config_path
-
 from mmdet_lrm.darknet.cfg import DarknetError
 from mmdet_lrm.darknet.files import export_network, import_backbone, import_network
+from mmdet_lrm.launch import config_path
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -12,8 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-import runs
 from mmengine.config import Config
+
+from mmdet_lrm.study import runs
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 METHODS = {'baseline': 'yolov2-tiny_kitti', 'LRM': 'yolov2-tiny_lrm_kitti'}
@@ -84,7 +85,7 @@ def main() -> None:
     start = time.monotonic()
     data = args.data.resolve() if args.data else args.out.resolve() / 'drawn'
     if args.data is None:
-        from mmdet_lrm.kitti.drawn import draw_kitti
+        from mmdet_lrm.kitti.drawing import draw_kitti
 
         try:
             draw_kitti(data, args.num_train, args.num_val, args.seed)
@@ -135,7 +136,7 @@ def draw_picture(runs: dict[str, tuple[Path, Path]], path: Path) -> None:
     from mmdet.apis import inference_detector, init_detector
     from mmdet.registry import DATASETS
 
-    from mmdet_lrm import pictures
+    from mmdet_lrm.mining import pictures
 
     models = {name: init_detector(*map(str, run), device='cpu') for name, run in runs.items()}
     dataset = models['LRM'].cfg.val_dataloader.dataset

@@ -14,12 +14,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import runs
-from launch import DictAction, config_path, require_data, require_file
 from mmengine.config import Config
 
-from mmdet_lrm.benchmark.tables import write_records
-from mmdet_lrm.diagnosis import GROUPS
+from mmdet_lrm.launch import DictAction, config_path, require_data, require_file
+from mmdet_lrm.mining.diagnosis import GROUPS
+from mmdet_lrm.study import runs
+from mmdet_lrm.study.tables import write_records
 
 # Below this share of the gradient a step with mining is the step without it, to rounding of what
 # else varies between two trainings.

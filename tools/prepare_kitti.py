@@ -17,7 +17,7 @@ for _name in ('mmdet_lrm', 'mmdet_lrm.kitti'):
     if _name not in sys.modules:
         sys.modules[_name] = importlib.util.module_from_spec(importlib.util.find_spec(_name))
 
-from mmdet_lrm.kitti.prepare import prepare, random_splits, usual_splits  # noqa: E402
+from mmdet_lrm.kitti.preparing import prepare, random_splits, usual_splits  # noqa: E402
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

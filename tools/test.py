@@ -5,16 +5,18 @@ python tools/test.py configs/yolov2_lrm_kitti.py work_dirs/yolov2_lrm_kitti/epoc
 
 import argparse
 
-from launch import (
+import installed  # noqa: F401
+from mmdet.engine.hooks.utils import trigger_visualization_hook
+from mmdet.evaluation import DumpDetResults
+from mmengine.runner import Runner
+
+from mmdet_lrm.launch import (
     add_common_arguments,
     allow_mmengine_checkpoints,
     load_config,
     require_data,
     require_file,
 )
-from mmdet.engine.hooks.utils import trigger_visualization_hook
-from mmdet.evaluation import DumpDetResults
-from mmengine.runner import Runner
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -5,7 +5,12 @@ python tools/train.py configs/yolov2_lrm_kitti.py
 
 import argparse
 
-from launch import (
+import installed  # noqa: F401
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.runner import Runner
+
+from mmdet_lrm.launch import (
     add_common_arguments,
     allow_mmengine_checkpoints,
     load_config,
@@ -13,9 +18,6 @@ from launch import (
     require_file,
     require_pretrained,
 )
-from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.runner import Runner
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -19,11 +19,11 @@ from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from ..backbones import DarknetStack
 from ..heads import YOLOV2Head
-from ..necks import PassthroughNeck
 from .cfg import DarknetError, Layer, Section, follow
-from .network import DarknetNet
+from .imported import DarknetNet
+from .neck import PassthroughNeck
+from .networks import DarknetStack
 from .weights import Arrays
 
 # Darknet divides by the deviation plus 1e-6: this is the same for channels without any, and nearest

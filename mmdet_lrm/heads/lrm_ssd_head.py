@@ -13,8 +13,8 @@ from mmdet.registry import MODELS
 from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
-from ..lrm_loss import HardNegativeLoss, PriorLosses
-from ..mining import Level
+from ..mining.lrm_loss import HardNegativeLoss, PriorLosses
+from ..mining.rank import Level
 from .targets import grid_priors, in_ignored, match_by_iou, pad_truths
 
 

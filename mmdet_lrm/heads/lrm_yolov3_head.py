@@ -10,9 +10,9 @@ from mmdet.registry import MODELS
 from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
-from ..lrm_element_loss import refuse_element_losses
-from ..lrm_loss import PriorLosses
-from ..mining import Level
+from ..mining.element_loss import refuse_element_losses
+from ..mining.lrm_loss import PriorLosses
+from ..mining.rank import Level
 from .letterboxed import LetterboxedHead
 from .targets import (
     CellMatches,

@@ -22,9 +22,9 @@ from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from ..lrm_element_loss import refuse_element_losses
-from ..lrm_loss import PriorLosses
-from ..mining import Level
+from ..mining.element_loss import refuse_element_losses
+from ..mining.lrm_loss import PriorLosses
+from ..mining.rank import Level
 from .letterboxed import LetterboxedHead
 from .targets import (
     Truths,

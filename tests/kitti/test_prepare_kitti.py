@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmdet_lrm.kitti import KittiDataset
 from mmdet_lrm.kitti.labels import KittiDataError
-from mmdet_lrm.kitti.prepare import prepare, random_splits, usual_splits
+from mmdet_lrm.kitti.preparing import prepare, random_splits, usual_splits
 
 TOOL = Path(__file__).parents[2] / 'tools/prepare_kitti.py'
 FRAMES = ['000000', '000001', '000002', '000003']

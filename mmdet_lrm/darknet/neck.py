@@ -1,0 +1,71 @@
+"""YOLOv2's passthrough neck, with darknet's exact order of the reorganised channels."""
+
+from mmdet.registry import MODELS
+from mmdet.utils import OptConfigType, OptMultiConfig
+from mmengine.model import BaseModule
+from torch import Tensor, cat, nn
+
+from .networks import BN, LEAKY, darknet_conv
+
+
+def reorg(x: Tensor, stride: int = 2) -> Tensor:
+    """Darknet's ``[reorg]`` layer: (N, C, H, W) -> (N, C * stride^2, H / stride, W / stride).
+
+    Darknet reads the map as if it had C / stride^2 channels at stride times the size, and it is
+    that map whose pixels it deals out to channels. ``pixel_unshuffle`` deals out the map itself and
+    gives another order, with which released weights do not work.
+
+    Raises:
+        ValueError: H or W is not a multiple of ``stride``, or C not one of ``stride`` squared.
+    """
+    num_imgs, channels, height, width = x.shape
+    if height % stride or width % stride or channels % stride**2:
+        raise ValueError(
+            f'reorg with stride {stride} was given a map of {channels} channels, {height} x '
+            f'{width}; channels must be a multiple of {stride**2}, height and width of {stride}. '
+            f'Choose an input size that is a multiple of the stride of the last map'
+        )
+    x = x.reshape(num_imgs, channels // stride**2, height, stride, width, stride)
+    x = x.permute(0, 3, 5, 1, 2, 4)
+    return x.reshape(num_imgs, channels * stride**2, height // stride, width // stride)
+
+
+@MODELS.register_module()
+class PassthroughNeck(BaseModule):
+    """Join a finer map to the last one, as yolov2-voc.cfg does above Darknet-19.
+
+    1. Two 3x3 convolutions on the last map. 2. A 1x1 convolution and the reorganisation on the
+    finer map. 3. Both side by side, the finer first. 4. One 3x3 convolution.
+
+    Args:
+        in_channels: Channels of the finer and of the last map.
+        out_channels: Channels of every 3x3 convolution.
+        passthrough_channels: Channels of the 1x1 convolution, a multiple of 4.
+        norm_cfg, act_cfg, init_cfg: As for :class:`mmdet_lrm.Darknet19`.
+    """
+
+    def __init__(
+        self,
+        in_channels: tuple[int, int] = (512, 1024),
+        out_channels: int = 1024,
+        passthrough_channels: int = 64,
+        norm_cfg: OptConfigType = BN,
+        act_cfg: OptConfigType = LEAKY,
+        init_cfg: OptMultiConfig = dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        cfg = dict(norm_cfg=norm_cfg, act_cfg=act_cfg)
+        fine_channels, last_channels = in_channels
+        self.convs = nn.Sequential(
+            darknet_conv(last_channels, out_channels, 3, **cfg),
+            darknet_conv(out_channels, out_channels, 3, **cfg),
+        )
+        self.passthrough = darknet_conv(fine_channels, passthrough_channels, 1, **cfg)
+        self.fuse = darknet_conv(4 * passthrough_channels + out_channels, out_channels, 3, **cfg)
+
+    def forward(self, x: tuple[Tensor, Tensor]) -> tuple[Tensor]:
+        """Maps (N, c0, 2H, 2W) and (N, c1, H, W) to one of (N, out_channels, H, W)."""
+        fine, last = x
+        last = self.convs(last)  # 1
+        fine = reorg(self.passthrough(fine))  # 2
+        return (self.fuse(cat([fine, last], dim=1)),)  # 3, 4

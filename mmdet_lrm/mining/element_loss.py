@@ -1,0 +1,210 @@
+"""``LRMElementLoss``: Loss Rank Mining inside an element-wise loss, for heads without ``lrm``."""
+
+import copy
+import inspect
+from collections.abc import Sequence
+
+import torch
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+
+from .lrm_loss import NonFiniteReport, check_choice, checked_amount
+from .rank import hard_mask, num_to_keep
+
+_REMEDY = (
+    'Name an element-wise loss such as FocalLoss, CrossEntropyLoss or L1Loss, or use the loss '
+    'without LRMElementLoss'
+)
+
+
+@MODELS.register_module()
+class LRMElementLoss(nn.Module):
+    """An element-wise mmdet loss of which only the hardest elements train.
+
+    Where :class:`mmdet_lrm.LRMLoss` ranks a prior by all its terms, this ranks by one term what a
+    head passes to one loss, and filters that term alone; so it works in any head. It calls the
+    loss twice, first without gradient and reduction to rank, then with the weights of the easy
+    elements set to zero: weights, ``avg_factor`` and reduction stay the loss's own, and with
+    ``hard_ratio=1`` so does the result. In a config one line switches it on, since all other keys
+    of the loss stay as the base has them::
+
+        model = dict(bbox_head=dict(loss_cls=dict(type='LRMElementLoss', loss='FocalLoss')))
+
+    An element is what one row of the predictions stands for: (n,) and (n, C) losses have n, which
+    most heads collect from all images, level by level, and which are then ranked together.
+    (N, P, C) losses have P in each of N images, (N, C, H, W) losses H * W, ranked within the image;
+    their C losses are summed. Elements of weight 0, or with a label that the loss ignores, are
+    excluded from the ranking.
+
+    Args:
+        loss: Registered type of the loss, such as ``'FocalLoss'``. All further arguments are the
+            loss's own.
+        num_hard: Elements to keep of each ranking, a positive integer. Excludes ``hard_ratio``.
+        hard_ratio: Share in (0, 1] of the elements that are kept; 0.25 if neither is given.
+        per_image: Take (N, P) losses as P priors of each of N images, as YOLOV3Head passes its
+            objectness, not as N priors with P classes.
+        normalizer: ``'loss'``, what the loss divides by, ``'hard'`` the number of kept elements
+            in the place of both ``avg_factor`` and reduction.
+
+    Attributes:
+        strength: In [0, 1], set by :class:`mmdet_lrm.LRMScheduleHook`.
+    """
+
+    def __init__(
+        self,
+        loss: str,
+        num_hard: int | None = None,
+        hard_ratio: float | None = None,
+        per_image: bool = False,
+        normalizer: str = 'loss',
+        **kwargs,
+    ) -> None:
+        super().__init__()
+        self.num_hard, self.hard_ratio = checked_amount(num_hard, hard_ratio, 'LRMElementLoss.')
+        check_choice('normalizer', normalizer, ('loss', 'hard'), key='LRMElementLoss.')
+        self._weight_name = _name_of_weight(loss)
+        self.loss = MODELS.build(dict(type=loss, **kwargs))
+        self.per_image = per_image
+        self.normalizer = normalizer
+        self.strength = 1.0
+        self._non_finite = NonFiniteReport()
+
+    def __getattr__(self, name: str) -> object:
+        # Heads ask their losses for `use_sigmoid`, `activated`, `custom_cls_channels` and others.
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == 'loss':
+                raise
+            return getattr(self.loss, name)
+
+    def forward(self, *args, **kwargs) -> Tensor:
+        """The loss of the hardest elements; the arguments are the wrapped loss's.
+
+        Raises:
+            FloatingPointError: An element that is not ignored has a loss that is NaN or infinite;
+                on an accelerator in the next call.
+        """
+        # Losses differ in where their weight stands and in what they call it.
+        given = dict(inspect.signature(self.loss.forward).bind(*args, **kwargs).arguments)
+        given |= given.pop('kwargs', {})
+        if next(iter(given.values())).numel() == 0:
+            return self.loss(**given)
+        given[self._weight_name], num_kept = self._mine(given)
+        if self.normalizer == 'loss' or given.get('reduction_override') == 'none':
+            return self.loss(**given)
+        given |= dict(reduction_override='sum', avg_factor=None)
+        return self.loss(**given) / num_kept.clamp(min=1)
+
+    @torch.no_grad()
+    def _mine(self, given: dict) -> tuple[Tensor, Tensor]:
+        """The weight with zeros for the easy elements, and the number of the hard ones.
+
+        1. Losses. 2. Elements: rows to rank, and which take part. 3. Keep the hardest. 4. Back to
+        the weight's shape.
+        """
+        _, target, *_ = given.values()
+        weight = given.get(self._weight_name)
+        # 1: a loss that keeps statistics, such as GHM, must not count this call as a step.
+        loss_fn = copy.deepcopy(self.loss) if any(True for _ in self.loss.buffers()) else self.loss
+        try:
+            loss = loss_fn(**given | dict(reduction_override='none', avg_factor=None))
+        except RuntimeError as error:
+            raise self._no_elements(given, error) from error
+        if not torch.is_tensor(loss) or loss.dim() == 0:
+            raise self._no_elements(given)
+        shape = None if weight is None else weight.shape
+        if weight is not None and weight.numel() == loss.numel():
+            weight = weight.reshape(loss.shape)  # FSAF has one of each class, in one dimension
+        # 2
+        rows = self._rows(loss.float(), loss).sum(dim=2)
+        valid = torch.ones_like(rows, dtype=torch.bool)
+        if weight is not None:
+            given = weight.reshape(weight.shape + (1,) * (loss.dim() - weight.dim()))
+            valid = (self._rows(given, loss) > 0).any(dim=2).expand_as(rows)
+        labels = target[0] if isinstance(target, tuple | list) else target
+        if not labels.is_floating_point() and labels.numel() == rows.numel():
+            ignored = getattr(self.loss, 'ignore_index', None)
+            of_rows = labels.reshape(rows.shape)
+            valid = valid & (of_rows >= 0) & (of_rows != (-100 if ignored is None else ignored))
+        self._non_finite.check({type(self.loss).__name__: rows}, valid)
+        # 3
+        num_keep = num_to_keep(valid, self.num_hard, self.hard_ratio, self.strength)
+        mask = hard_mask(rows, num_keep, valid)
+        num_kept = mask.sum()
+        # 4
+        if loss.dim() == 4:
+            mask = mask.view(len(loss), 1, *loss.shape[2:])
+        elif loss.dim() == 3 or (loss.dim() == 2 and self.per_image):
+            mask = mask.view(*loss.shape[:2], *[1] * (loss.dim() - 2))
+        else:
+            mask = mask.view(-1, *[1] * (loss.dim() - 1))
+        if weight is None:
+            by_row = not labels.is_floating_point() and labels.dim() < loss.dim()
+            weight = mask.flatten().float() if by_row else mask.expand_as(loss).float()
+        elif weight.dim() < loss.dim():
+            weight = weight * mask.reshape(mask.shape[: weight.dim()])
+        else:
+            weight = weight * mask.reshape(mask.shape + (1,) * (weight.dim() - mask.dim()))
+        return weight if shape is None else weight.reshape(shape), num_kept
+
+    def _no_elements(self, given: dict, error: Exception | None = None) -> ValueError:
+        return ValueError(
+            f'LRMElementLoss.loss is {type(self.loss).__name__}, which without reduction has no '
+            f'losses of elements as this head calls it, with {", ".join(given)}'
+            + (f' ({error})' if error else '')
+            + f'. {_REMEDY}'
+        )
+
+    def _rows(self, values: Tensor, loss: Tensor) -> Tensor:
+        """Losses, or what broadcasts to them, as (rankings, elements, terms of an element)."""
+        if loss.dim() == 4:
+            return values.flatten(2).transpose(1, 2)
+        if loss.dim() == 3:
+            return values
+        if self.per_image and loss.dim() == 2:
+            return values[..., None]
+        return values.reshape(1, len(values), -1)
+
+    def extra_repr(self) -> str:
+        amount = (
+            f'num_hard={self.num_hard}'
+            if self.num_hard is not None
+            else f'hard_ratio={self.hard_ratio}'
+        )
+        return f'{amount}, per_image={self.per_image}, normalizer={self.normalizer}'
+
+
+def refuse_element_losses(head: nn.Module, terms: Sequence[str], remedy: str) -> None:
+    """Raise ValueError if a head that mines by itself was given a loss that mines as well.
+
+    Such a head passes its losses all priors in one column, which no longer tells the images.
+    """
+    for term in terms:
+        if isinstance(getattr(head, term, None), LRMElementLoss):
+            raise ValueError(
+                f'bbox_head.{term} is LRMElementLoss, which is for heads that cannot mine; '
+                f'{type(head).__name__} can. {remedy}'
+            )
+
+
+def _name_of_weight(loss: str) -> str:
+    """What the forward of the registered loss calls its weights.
+
+    Raises:
+        ValueError: it is not registered, or has no element-wise form.
+    """
+    loss_class = MODELS.get(loss) if isinstance(loss, str) else None
+    if loss_class is None:
+        raise ValueError(
+            f'LRMElementLoss.loss is {loss!r}; it must be the registered type of a loss, whose own '
+            f'arguments stand beside it. {_REMEDY}'
+        )
+    parameters = inspect.signature(loss_class.forward).parameters
+    names = [name for name in ('weight', 'label_weight', 'label_weights') if name in parameters]
+    if loss == 'LRMElementLoss' or not names or 'reduction_override' not in parameters:
+        raise ValueError(
+            f'LRMElementLoss.loss is {loss}, which has no element-wise form: its forward takes no '
+            f'weight or no reduction_override. {_REMEDY}'
+        )
+    return names[0]

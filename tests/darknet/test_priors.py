@@ -1,0 +1,63 @@
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdet_lrm.darknet.priors import by_level, cluster, mean_iou, shape_iou
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_overlap_of_sizes_with_one_centre():
+    sizes = np.array([[10.0, 10.0], [10.0, 20.0]])
+    priors = np.array([[10.0, 10.0], [20.0, 5.0]])
+    np.testing.assert_allclose(shape_iou(sizes, priors), [[1.0, 50 / 150], [0.5, 50 / 250]])
+    assert mean_iou(sizes, priors) == 0.75
+
+
+def test_separate_groups_of_boxes_are_found():
+    rng = np.random.default_rng(1)
+    centers = np.array([[10.0, 10.0], [30.0, 90.0], [200.0, 100.0]])
+    sizes = (centers[:, None] * rng.uniform(0.95, 1.05, (3, 50, 2))).reshape(-1, 2)
+    priors = cluster(sizes, 3)
+    np.testing.assert_allclose(priors, centers, rtol=0.05)
+    assert mean_iou(sizes, priors) > 0.94
+
+
+def test_mutations_never_lose_and_the_seed_decides():
+    sizes = np.random.default_rng(0).uniform(5, 200, (400, 2))
+    plain, changed = (cluster(sizes, 5, mutations=number) for number in (0, 100))
+    assert mean_iou(sizes, changed) >= mean_iou(sizes, plain)
+    np.testing.assert_array_equal(changed, cluster(sizes, 5, mutations=100))
+
+
+def test_as_many_priors_as_sizes_fit_exactly_and_more_are_refused():
+    sizes = np.array([[3.0, 4.0], [30.0, 40.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(cluster(sizes, 2, mutations=5), [[3, 4], [30, 40]])
+    with pytest.raises(ValueError, match='3 priors were asked for 3 boxes of 2 different sizes'):
+        cluster(sizes, 3)
+
+
+def test_levels_go_from_coarse_to_fine():
+    priors = np.array([[1.0, 1], [2, 2], [3, 3], [4, 4.04]])
+    assert by_level(priors, [2, 2]) == [[(3.0, 3.0), (4.0, 4.0)], [(1.0, 1.0), (2.0, 2.0)]]
+
+
+def test_the_lines_to_paste_are_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    from mmdet_lrm.kitti.drawing import draw_kitti
+
+    monkeypatch.setenv('KITTI_ROOT', str(draw_kitti(tmp_path / 'kitti', 6, 1)))
+    config = str(ROOT / 'configs/yolov3_kitti.py')
+    picture = tmp_path / 'priors.png'
+    monkeypatch.setattr(sys, 'argv', ['anchors.py', config, '--num', '6', '--out', str(picture)])
+    importlib.import_module('anchors').main()
+    sys.modules.pop('anchors', None)
+    printed = capsys.readouterr().out
+    assert 'boxes of' in printed and "mean IoU with the config's 9 priors" in printed
+    lines = printed[printed.index('anchor_generator') :].split('\n\nwrote')[0]
+    pasted = eval(lines.removeprefix('anchor_generator='))
+    assert [len(level) for level in pasted['base_sizes']] == [2, 2, 2]
+    assert picture.stat().st_size > 1000

@@ -1,0 +1,99 @@
+"""Shares of loss and gradient, on hand-worked numbers and in a real training step."""
+
+import math
+
+import pytest
+import torch
+from mmdet.registry import HOOKS, MODELS
+from mmengine.structures import InstanceData
+
+from mmdet_lrm.mining.diagnosis import PriorGradients, prior_gradients, shares
+from mmdet_lrm.mining.lrm_loss import PriorLosses
+
+META = dict(img_shape=(64, 64), pad_shape=(64, 64))
+TRUTH = InstanceData(bboxes=torch.tensor([[8.0, 8.0, 40.0, 40.0]]), labels=torch.tensor([1]))
+HEADS = {
+    'region': (dict(type='YOLOV2Head', num_classes=2, in_channels=4), [[(5 * 7, 2, 2)]]),
+    'yolo': (
+        dict(type='LRMYOLOV3Head', num_classes=2, in_channels=(4, 4, 4), ignore_iof_thr=0.5,
+             train_cfg=dict(assigner=dict(type='GridAssigner', pos_iou_thr=0.5, neg_iou_thr=0.5,
+                                          min_pos_iou=0))),
+        [[(3 * 7, size, size) for size in (2, 4, 8)]],
+    ),
+    'ssd': (
+        dict(
+            type='LRMSSDHead', num_classes=2, in_channels=(4,), ignore_iof_thr=0.5,
+            anchor_generator=dict(type='SSDAnchorGenerator', scale_major=False, input_size=64,
+                                  strides=[16], ratios=([2],), min_sizes=[20], max_sizes=[40]),
+            train_cfg=dict(
+                assigner=dict(type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.5,
+                              min_pos_iou=0.0, ignore_iof_thr=-1, gt_max_assign_all=False),
+                sampler=dict(type='PseudoSampler'), smoothl1_beta=1.0, allowed_border=-1,
+                pos_weight=-1, neg_pos_ratio=3, debug=False,
+            ),
+        ),
+        [[(4 * 3, 4, 4)], [(4 * 4, 4, 4)]],
+    ),
+}  # fmt: skip
+
+
+def test_shares_of_hand_worked_losses():
+    # Eight priors: one positive of loss 1, one ignored; the two hardest have 4 and 3.
+    losses = torch.tensor([[1.0, 4, 3, 1, 1, 0.5, 0.5, 99]])
+    gradient = torch.tensor([[2.0, 1, 1, 1, 1, 1, 1, 99]])
+    valid = torch.arange(8)[None] < 7
+    positive = torch.arange(8)[None] == 0
+    priors = PriorLosses(dict(loss_conf=losses), valid, positive)
+    found = shares(PriorGradients(priors, gradient), 2 / 7)
+    expected = {
+        'loss/positives': 1 / 11,
+        'loss/hard': 7 / 11,
+        'loss/easy': 3 / 11,
+        'gradient/positives': 2 / 8,
+        'gradient/hard': 2 / 8,
+        'gradient/easy': 4 / 8,
+        'missed': 1.0,
+    }
+    assert {key: float(value) for key, value in found.items()} == pytest.approx(expected)
+    assert float(shares(PriorGradients(priors, gradient), 1.0)['missed']) == 0
+    none = priors._replace(positive=torch.zeros_like(positive))
+    assert math.isnan(shares(PriorGradients(none, gradient), 0.5)['missed'])
+
+
+@pytest.mark.parametrize('kind', HEADS)
+def test_gradients_are_those_of_the_maps(kind):
+    config, shapes = HEADS[kind]
+    head = MODELS.build(config)
+    rng = torch.Generator().manual_seed(0)
+    outs = [[torch.randn(2, *size, generator=rng) for size in level] for level in shapes]
+    truths = [TRUTH, TRUTH], [META, META], None
+    measured = prior_gradients(head, tuple(outs), *truths)
+    assert measured.gradient.shape == measured.losses.valid.shape
+    # One logit moved by a little changes the loss by its gradient.
+    for index in (3, 7):
+        image, prior = 1, index
+        level = outs[0][0]
+        num_base = head.prior_generator.num_base_priors[0]
+        cell, base = divmod(prior, num_base)
+        row, col = divmod(cell, level.shape[-1])
+        width = level.shape[1] // num_base
+        columns = [4] if kind != 'ssd' else range(width)
+        expected = 0.0
+        for column in columns:
+            moved = [[each.clone().double() for each in maps] for maps in outs]
+            values = []
+            for step in (-1e-2, 1e-2):
+                moved[0][0][image, base * width + column, row, col] = (
+                    outs[0][0][image, base * width + column, row, col] + step
+                )
+                losses = head.prior_losses(*[[m.float() for m in maps] for maps in moved], *truths)
+                values.append(sum(loss[image, prior].sum() for loss in losses.losses.values()))
+            expected += abs(values[1] - values[0]) / 2e-2
+        torch.testing.assert_close(measured.gradient[image, prior], expected, rtol=2e-2, atol=1e-4)
+
+
+def test_a_mistake_in_the_hook_is_named():
+    with pytest.raises(ValueError, match='interval is 0'):
+        HOOKS.build(dict(type='MiningDiagnosisHook', interval=0))
+    with pytest.raises(ValueError, match='hard_ratio is 2'):
+        HOOKS.build(dict(type='MiningDiagnosisHook', hard_ratios=(2,)))
