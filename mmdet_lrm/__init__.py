@@ -1,5 +1,6 @@
 """Loss Rank Mining (arXiv 1804.04606) for MMDetection; importing it registers everything."""
 
+from . import moved
 from .darknet.imported import DarknetNet
 from .darknet.neck import PassthroughNeck
 from .darknet.networks import Darknet19, TinyYOLOV2
@@ -36,3 +37,5 @@ __all__ = [
     'YOLOV2Head',
     '__version__',
 ]
+
+moved.keep_old_paths()
