@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export MMCV_WHEELS DEVICE TORCH_INDEX_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help venv setup test test-all lint format demo wheel clean
+.PHONY: help venv setup test test-slow test-all lint format demo wheel clean
 
 help:  ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -27,6 +27,9 @@ setup: venv  ## The same as venv
 
 test: lint  ## Check the code's form, and run the tests that take seconds
 	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+test-slow: venv  ## Run the tests that train, which take minutes
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 test-all: lint  ## The same with all tests, training runs included
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

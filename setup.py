@@ -10,6 +10,8 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 MIM_FILES = ('configs', 'tools', 'model-index.yml')
+# Only developers of this package need tools/dev, in a checkout or the source distribution.
+OMITTED = shutil.ignore_patterns('__pycache__', 'dev')
 
 
 class BuildWithMim(build_py):
@@ -31,7 +33,7 @@ class BuildWithMim(build_py):
             if self.editable_mode:
                 target.symlink_to(os.path.relpath(source, mim))
             elif source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns('__pycache__'))
+                shutil.copytree(source, target, ignore=OMITTED)
             else:
                 shutil.copy2(source, target)
 
