@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmdet_lrm.kitti.drawing import draw_kitti
 from mmdet_lrm.launch import load_checkpoint
@@ -29,10 +30,23 @@ def data(tmp_path_factory):
     return draw_kitti(tmp_path_factory.mktemp('data') / 'kitti', 4, 4)
 
 
+class Mark:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def run(command, data):
+    env = {**os.environ, 'KITTI_ROOT': str(data)}
+    return subprocess.run(command, env=env, capture_output=True, text=True)
+
+
 def output(command, data):
-    ended = subprocess.run(
-        command, env={**os.environ, 'KITTI_ROOT': str(data)}, capture_output=True, text=True
-    )
+    ended = run(command, data)
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-4000:]
     return ended.stdout + ended.stderr
 
@@ -57,6 +71,23 @@ def test_training_stops_resumes_and_is_tested(data, tmp_path):
     out = work / 'predictions.pkl'
     output([*test, work / 'epoch_2.pth', '--out', out, *settings], data)
     assert out.stat().st_size > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('program', [['train.py', CONFIG, '--resume'], ['test.py', CONFIG]])
+def test_a_crafted_checkpoint_runs_only_when_it_is_trusted(data, tmp_path, program):
+    torch.save({'state_dict': {}, 'more': Mark(tmp_path / 'mark')}, tmp_path / 'crafted.pth')
+    name, *arguments = program
+    command = [sys.executable, TOOLS / name, *arguments, tmp_path / 'crafted.pth']
+    command += ['--work-dir', tmp_path, *SETTINGS]
+    refused = run(command, data)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith(
+        f"error: '{tmp_path}/crafted.pth' holds posix.mkdir beside weights"
+    )
+    assert not (tmp_path / 'mark').exists()
+    run([*command, '--trust-checkpoint'], data)
+    assert (tmp_path / 'mark').exists()
 
 
 @pytest.mark.slow
