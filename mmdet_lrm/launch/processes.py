@@ -30,8 +30,7 @@ def join_without_gpu(cfg: Config) -> None:
     if distributed.get_rank() == 0:
         count = distributed.get_world_size()
         print(f'PyTorch sees no GPU: {count} processes on the CPU, joined by gloo', flush=True)
-    cfg.setdefault('model_wrapper_cfg', {}).setdefault('device_ids', None)
-    cfg.model_wrapper_cfg.setdefault('broadcast_buffers', False)
-    cfg.model_wrapper_cfg.setdefault(
-        'find_unused_parameters', cfg.get('find_unused_parameters', False)
-    )
+    # As MMEngine wraps a model that it is told nothing of, without the number of a GPU.
+    find_unused = cfg.get('find_unused_parameters', False)
+    wrapper = dict(broadcast_buffers=False, find_unused_parameters=find_unused)
+    cfg.model_wrapper_cfg = wrapper | (cfg.get('model_wrapper_cfg') or {}) | dict(device_ids=None)

@@ -60,7 +60,7 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise LaunchError(
                 '--auto-scale-lr needs `auto_scale_lr = dict(base_batch_size=...)`, the batch size '
                 f'of the learning rate, which {args.config} does not set'

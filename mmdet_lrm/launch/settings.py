@@ -46,12 +46,13 @@ def parse_value(text: str) -> object:
     """
     if not re.search(r'\bdict\(|\{', text):
         return DictAction._parse_iterable(text)
-    node = _Literals().visit(ast.parse(text.strip(), mode='eval')).body
-    value = ast.literal_eval(node)
+    node = ast.parse(text.strip(), mode='eval').body
+    # a,b is a list, as MMEngine has it; (a,b), which begins before its first element, a tuple
+    bare = isinstance(node, ast.Tuple) and node.col_offset == node.elts[0].col_offset
+    value = ast.literal_eval(_Literals().visit(node))
     if isinstance(value, str):  # quotation marks around the whole, which MMEngine takes off too
         return parse_value(value)
-    bare = isinstance(node, ast.Tuple) and node.col_offset == node.elts[0].col_offset
-    return list(value) if bare else value  # a,b without brackets is a list
+    return list(value) if bare else value
 
 
 class _Literals(ast.NodeTransformer):

@@ -1,58 +1,51 @@
-import importlib
+"""The set-up of the environment: what it refuses, where its parts come from, what it keeps."""
+
 import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
+import environment
+import missing
+import mmcv_wheels
 import pytest
-
-ROOT = Path(__file__).parents[2]
-with pytest.MonkeyPatch.context() as patch:
-    patch.syspath_prepend(ROOT / 'tools/dev')
-    setup_env, build_mmcv = map(importlib.import_module, ('setup_env', 'build_mmcv'))
+import setup_env
 
 PYTHON = 'cp{}{}'.format(*sys.version_info[:2])
 
 
 @pytest.fixture
 def linux(monkeypatch):
-    monkeypatch.setattr(setup_env.platform, 'system', lambda: 'Linux')
-    monkeypatch.setattr(setup_env.platform, 'machine', lambda: 'x86_64')
+    monkeypatch.setattr(environment.platform, 'system', lambda: 'Linux')
+    monkeypatch.setattr(environment.platform, 'machine', lambda: 'x86_64')
 
 
 @pytest.fixture
 def checkout(tmp_path):
-    programs = ('setup.py', 'tools/dev/setup_env.py', 'tools/dev/build_mmcv.py')
-    for name in ('constraints.txt', 'constraints-upstream.txt', *programs):
+    for name in ('constraints.txt', 'constraints-upstream.txt', *environment.INPUTS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text('first')
     return tmp_path
 
 
-def test_the_cpu_build_of_torch_is_looked_for_before_the_cuda_build(linux):
-    attempts = setup_env.torch_attempts('2.13.0', 'cpu', index_url=None)
-    assert [arguments[0] for _, arguments in attempts] == [
-        'torch==2.13.0+cpu',
-        'torch==2.13.0',
-        'torch==2.13.0',
-    ]
-    assert '--no-index' in attempts[0][1]
-    assert setup_env.TORCH_CPU_INDEX in attempts[1][1]
-    assert attempts[2][1] == ['torch==2.13.0']
+MIRROR = 'https://mirror.example/cpu'
+OFFICIAL = ['--index-url', environment.TORCH_CPU_INDEX, *environment.QUICK]
 
 
-def test_with_a_gpu_or_on_a_mac_torch_is_the_plain_one(linux, monkeypatch):
-    plain = [['torch==2.13.0']]
-    assert [a for _, a in setup_env.torch_attempts('2.13.0', 'cuda', index_url=None)] == plain
-    monkeypatch.setattr(setup_env.platform, 'system', lambda: 'Darwin')
-    assert [a for _, a in setup_env.torch_attempts('2.13.0', 'cpu', index_url=None)] == plain
-
-
-def test_a_torch_index_of_the_users_own_is_the_only_one_asked(linux):
-    attempts = setup_env.torch_attempts('2.13.0', 'cpu', index_url='https://mirror.example/cpu')
-    assert [a for _, a in attempts] == [
-        ['torch==2.13.0', '--index-url', 'https://mirror.example/cpu']
-    ]
+@pytest.mark.parametrize(
+    ('system', 'device', 'index_url', 'attempts'),
+    [
+        ('Linux', 'cpu', None, [['torch==2+cpu', '--no-index'], ['torch==2', *OFFICIAL], None]),
+        ('Linux', 'cuda', None, [None]),
+        ('Darwin', 'cpu', None, [None]),
+        ('Linux', 'cpu', MIRROR, [['torch==2', '--index-url', MIRROR]]),
+    ],
+)
+def test_torch_is_looked_for_where_its_build_for_the_device_is(
+    monkeypatch, system, device, index_url, attempts
+):
+    monkeypatch.setattr(environment.platform, 'system', lambda: system)
+    found = environment.torch_attempts('2', device, index_url)
+    assert [arguments for _, arguments in found] == [each or ['torch==2'] for each in attempts]
 
 
 def test_the_sources_of_torch_are_tried_in_turn_until_one_has_it(monkeypatch):
@@ -62,12 +55,12 @@ def test_the_sources_of_torch_are_tried_in_turn_until_one_has_it(monkeypatch):
         asked.append((command[-1], quiet))
         return int(command[-1] != 'second')
 
-    monkeypatch.setattr(setup_env, 'run', answer)
+    monkeypatch.setattr(environment, 'run', answer)
     attempts = [(name, [name]) for name in ('first', 'second', 'third')]
-    setup_env.install_torch(['pip'], attempts)
+    environment.install_torch(['pip'], attempts)
     assert asked == [('first', True), ('second', True)]
     with pytest.raises(SystemExit, match=r'tried: first; third.*TORCH_INDEX_URL'):
-        setup_env.install_torch(['pip'], [attempts[0], attempts[2]])
+        environment.install_torch(['pip'], [attempts[0], attempts[2]])
 
 
 def test_a_wheel_must_fit_name_version_python_and_machine(linux, tmp_path):
@@ -79,10 +72,10 @@ def test_a_wheel_must_fit_name_version_python_and_machine(linux, tmp_path):
     ]
     for name in names:
         (tmp_path / name).touch()
-    assert build_mmcv.find_wheel(tmp_path, 'onedl-mmcv', '2.3.6') is None
+    assert mmcv_wheels.find_wheel(tmp_path, 'onedl-mmcv', '2.3.6') is None
     fitting = tmp_path / f'onedl_mmcv-2.3.6-{PYTHON}-{PYTHON}-linux_x86_64.whl'
     fitting.touch()
-    assert build_mmcv.find_wheel(tmp_path, 'onedl-mmcv', '2.3.6') == fitting
+    assert mmcv_wheels.find_wheel(tmp_path, 'onedl-mmcv', '2.3.6') == fitting
 
 
 def test_a_given_folder_comes_before_the_cache_and_its_lack_is_said(linux, tmp_path, capsys):
@@ -91,12 +84,12 @@ def test_a_given_folder_comes_before_the_cache_and_its_lack_is_said(linux, tmp_p
     for folder in (given, cache):
         folder.mkdir()
         (folder / wheel).touch()
-    ready = build_mmcv.ready_wheels(str(given), [cache], 'mmcv', '2.1.0')
+    ready = mmcv_wheels.ready_wheels(str(given), [cache], 'mmcv', '2.1.0')
     assert list(ready.values()) == [given / wheel, cache / wheel]
     assert capsys.readouterr().out == ''
 
     (given / wheel).unlink()
-    ready = build_mmcv.ready_wheels(str(given), [cache], 'mmcv', '2.1.0')
+    ready = mmcv_wheels.ready_wheels(str(given), [cache], 'mmcv', '2.1.0')
     assert list(ready.values()) == [cache / wheel]
     assert f"MMCV_WHEELS is '{given}'; it holds no mmcv 2.1.0" in capsys.readouterr().out
 
@@ -105,9 +98,9 @@ def test_mmcv_is_compiled_only_after_the_ready_wheels(linux, tmp_path, monkeypat
     wheel = tmp_path / f'mmcv-2.1.0-{PYTHON}-{PYTHON}-linux_x86_64.whl'
     wheel.touch()
     built = []
-    monkeypatch.setattr(build_mmcv, 'missing_to_build', lambda device: [])
-    monkeypatch.setattr(build_mmcv, 'build_mmcv', lambda *args: built.append(args) or 'built')
-    wheels = build_mmcv.mmcv_wheels(['pip'], None, tmp_path, 'mmcv', '2.1.0', 'cpu')
+    monkeypatch.setattr(mmcv_wheels, 'missing_to_build', lambda device: [])
+    monkeypatch.setattr(mmcv_wheels, 'build_mmcv', lambda *args: built.append(args) or 'built')
+    wheels = mmcv_wheels.mmcv_wheels(['pip'], None, tmp_path, 'mmcv', '2.1.0', 'cpu')
     assert next(wheels) == wheel
     assert built == []
     assert next(wheels) == 'built'
@@ -115,7 +108,7 @@ def test_mmcv_is_compiled_only_after_the_ready_wheels(linux, tmp_path, monkeypat
 
 def test_the_cache_tells_torch_versions_and_devices_apart(linux):
     keys = {
-        build_mmcv.cache_key(torch, compute)
+        mmcv_wheels.cache_key(torch, compute)
         for torch in ('2.13.0+cpu', '2.13.0+cu130')
         for compute in ('cpu', 'cuda_sm90', 'cuda_sm80')
     }
@@ -124,38 +117,30 @@ def test_the_cache_tells_torch_versions_and_devices_apart(linux):
 
 
 def test_all_that_is_missing_is_said_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(setup_env.sys, 'version_info', (3, 9, 18))
-    monkeypatch.setattr(setup_env, 'find_spec', lambda name: None)
-    monkeypatch.setattr(setup_env.shutil, 'which', lambda name: None)
-    monkeypatch.setattr(setup_env.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=1e9))
-    monkeypatch.setattr(build_mmcv.sysconfig, 'get_paths', lambda: {'include': str(tmp_path)})
+    monkeypatch.setattr(missing.sys, 'version_info', (3, 9, 18))
+    monkeypatch.setattr(missing, 'find_spec', lambda name: None)
+    monkeypatch.setattr(missing.shutil, 'which', lambda name: None)
+    monkeypatch.setattr(missing.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=1e9))
+    monkeypatch.setattr(missing.sysconfig, 'get_paths', lambda: {'include': str(tmp_path)})
     monkeypatch.delenv('CUDA_HOME', raising=False)
-    lacks = ' | '.join(setup_env.missing(tmp_path, 'cuda', building=True))
-    for lack in (
-        'Python 3.10 to',
-        'venv and ensurepip',
-        '1.0 GB are free',
-        'GB on the disk of',
-        'C++',
-        'headers',
-        'nvcc',
-    ):
-        assert lack in lacks
-    assert 'C++' not in ' | '.join(setup_env.missing(tmp_path, 'cuda', building=False))
+    lacks = missing.missing(tmp_path, 'cuda', build_in=tmp_path / 'cache')
+    starts = ['Python 3.10 to', "Python's venv and ensurepip", 'a C++17', "Python's headers"]
+    starts += ['the CUDA toolkit (nvcc)', f'18 GB on the disk of {tmp_path} (1.0 GB are free)']
+    assert [lack[: len(start)] for lack, start in zip(lacks, starts, strict=True)] == starts
+    assert len(missing.missing(tmp_path, 'cuda', build_in=None)) == 3
 
 
 def test_a_machine_with_everything_lacks_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(setup_env.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=1e12))
-    assert setup_env.missing(tmp_path, 'cpu', building=False) == []
+    monkeypatch.setattr(missing.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=1e12))
+    assert missing.missing(tmp_path, 'cpu', build_in=None) == []
 
 
 def test_folders_of_one_disk_share_its_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(setup_env.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=4e9))
+    monkeypatch.setattr(missing.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=4e9))
     a, b = tmp_path / 'not/there/yet', tmp_path / 'other'
-    assert setup_env.short_disks({a: 4.0}) == []
-    assert setup_env.short_disks({a: 2.5, b: 2}) == [
-        f'4.5 GB on the disk of {tmp_path} (4.0 GB are free)'
-    ]
+    assert missing.short_disks({a: 4.0}) == []
+    short = f'4.5 GB on the disk of {tmp_path} (4.0 GB are free)'
+    assert missing.short_disks({a: 2.5, b: 2}) == [short]
 
 
 def test_a_stamp_holds_until_an_input_changes(checkout):
@@ -164,7 +149,7 @@ def test_a_stamp_holds_until_an_input_changes(checkout):
     packages.mkdir(parents=True)
 
     def key(stack='onedl', device='cpu'):
-        return setup_env.stamp_key(venv, stack, device, root=checkout)
+        return environment.stamp_key(venv, stack, device, root=checkout)
 
     first = key()
     assert key() == first
@@ -192,56 +177,50 @@ def test_when_the_stamp_holds_nothing_is_installed(checkout, monkeypatch):
 def test_a_folder_with_other_files_is_not_emptied(tmp_path):
     (tmp_path / 'thesis.tex').touch()
     with pytest.raises(SystemExit, match='holds other files'):
-        setup_env.make_venv(tmp_path)
+        environment.make_venv(tmp_path)
     assert (tmp_path / 'thesis.tex').exists()
 
 
 def test_the_device_is_the_one_asked_for_or_follows_the_gpu(monkeypatch):
-    monkeypatch.setattr(setup_env, 'has_gpu', lambda: True)
-    assert [setup_env.choose_device(wanted) for wanted in (None, '', 'cpu')] == [
-        'cuda',
-        'cuda',
-        'cpu',
-    ]
+    monkeypatch.setattr(environment, 'has_gpu', lambda: True)
+    chosen = [environment.choose_device(wanted) for wanted in (None, '', 'cpu')]
+    assert chosen == ['cuda', 'cuda', 'cpu']
     with pytest.raises(SystemExit, match="DEVICE is 'gpu'; it must be 'cpu' or 'cuda'"):
-        setup_env.choose_device('gpu')
+        environment.choose_device('gpu')
 
 
-def test_compilers_run_one_for_each_core_and_two_gigabytes():
-    assert build_mmcv.build_jobs(cores=8, memory_gb=64) == 8
-    assert build_mmcv.build_jobs(cores=8, memory_gb=6.5) == 3
-    assert build_mmcv.build_jobs(cores=8, memory_gb=1) == 1
+@pytest.mark.parametrize(('memory_gb', 'jobs'), [(64, 8), (6.5, 3), (1, 1)])
+def test_compilers_run_one_for_each_core_and_two_gigabytes(memory_gb, jobs):
+    assert mmcv_wheels.build_jobs(cores=8, memory_gb=memory_gb) == jobs
 
 
-def test_the_time_left_follows_the_files_once_ten_are_compiled():
-    early = build_mmcv.progress(done=2, total=78, elapsed=60, estimate=840)
-    assert early == 'mmcv: 2 of 78 files compiled, 1.0 min passed, about 13 min left'
-    later = build_mmcv.progress(done=39, total=78, elapsed=600, estimate=840)
-    assert later == 'mmcv: 39 of 78 files compiled, 10.0 min passed, about 10 min left'
-
-
-def test_the_sources_of_the_gpu_are_counted_for_a_gpu_only(tmp_path):
-    for name in ('a.cpp', 'cpu/b.cpp', 'cuda/c.cu', 'cuda/d.cpp', 'mps/e.mm'):
-        for copy in ('mmcv', 'build'):
-            path = tmp_path / copy / 'csrc/pytorch' / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-    (tmp_path / 'build/a.o').touch()
-    assert build_mmcv.count_files(tmp_path, 'cpu') == (1, 2)
-    assert build_mmcv.count_files(tmp_path, 'cuda_sm90') == (1, 4)
+@pytest.mark.parametrize(
+    ('log', 'elapsed', 'line'),
+    [
+        ('running build_ext\n', 60, 'mmcv: getting the source, 1.0 min passed, about 13 min left'),
+        (
+            '  [1/78] c++ a\n  [2/78] c++ b\n',
+            60,
+            'mmcv: 2 of 78 files compiled, 1.0 min passed, about 13 min left',
+        ),
+        ('[39/78] c++ c', 600, 'mmcv: 39 of 78 files compiled, 10.0 min passed, about 10 min left'),
+    ],
+)
+def test_the_time_left_follows_the_files_once_ten_are_compiled(log, elapsed, line):
+    assert mmcv_wheels.progress(log, elapsed, estimate=840) == line
 
 
 def test_the_upstream_stack_has_its_own_pins_and_shares_the_others():
-    assert setup_env.pinned('mmcv', 'upstream') == '2.1.0'
-    assert setup_env.pinned('onedl-mmcv', 'onedl') == '2.3.6'
-    assert setup_env.pinned('torch', 'upstream') == setup_env.pinned('torch', 'onedl')
+    assert environment.pinned('mmcv', 'upstream') == '2.1.0'
+    assert environment.pinned('onedl-mmcv', 'onedl') == '2.3.6'
+    assert environment.pinned('torch', 'upstream') == environment.pinned('torch', 'onedl')
     with pytest.raises(KeyError, match='tensorflow'):
-        setup_env.pinned('tensorflow', 'onedl')
+        environment.pinned('tensorflow', 'onedl')
 
 
 def fake_pip(then):
     """A pip whose last two arguments are a folder, in which it puts a wheel, and a requirement."""
-    name = f'mmcv-2.1.0-{PYTHON}-{PYTHON}-linux_{build_mmcv.platform.machine()}.whl'
+    name = f'mmcv-2.1.0-{PYTHON}-{PYTHON}-linux_{environment.platform.machine()}.whl'
     lines = [
         'import pathlib, sys, time',
         f"(pathlib.Path(sys.argv[-2]) / '{name}').write_text(sys.argv[-1])",
@@ -252,7 +231,7 @@ def fake_pip(then):
 
 def test_a_wheel_is_kept_when_it_is_whole(tmp_path):
     pip, name = fake_pip('')
-    wheel = build_mmcv.build_mmcv(pip, 'mmcv', '2.1.0', tmp_path / 'cache', 'cpu')
+    wheel = mmcv_wheels.build_mmcv(pip, 'mmcv', '2.1.0', tmp_path / 'cache', 'cpu')
     assert wheel == tmp_path / 'cache' / name
     assert wheel.read_text() == 'mmcv==2.1.0'
 
@@ -260,7 +239,7 @@ def test_a_wheel_is_kept_when_it_is_whole(tmp_path):
 def test_a_failed_build_shows_its_errors_and_leaves_no_wheel(tmp_path):
     pip, _ = fake_pip("print('a.cpp:1: error: no such type'); sys.exit(1)")
     with pytest.raises(SystemExit, match=r'(?s)could not be built:\na.cpp:1: error.*build\.log'):
-        build_mmcv.build_mmcv(pip, 'mmcv', '2.1.0', tmp_path, 'cpu')
+        mmcv_wheels.build_mmcv(pip, 'mmcv', '2.1.0', tmp_path, 'cpu')
     assert [path.name for path in tmp_path.iterdir()] == ['build.log']
 
 
@@ -269,11 +248,11 @@ def test_an_interrupted_build_ends_at_once_and_leaves_no_wheel(tmp_path, monkeyp
         raise KeyboardInterrupt
 
     pip, _ = fake_pip('time.sleep(60)')
-    monkeypatch.setattr(build_mmcv, 'REPORT_SECONDS', 1)
-    monkeypatch.setattr(build_mmcv, 'progress', interrupt)
+    monkeypatch.setattr(mmcv_wheels, 'REPORT_SECONDS', 1)
+    monkeypatch.setattr(mmcv_wheels, 'progress', interrupt)
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        build_mmcv.build_mmcv(pip, 'mmcv', '2.1.0', tmp_path, 'cpu')
+        mmcv_wheels.build_mmcv(pip, 'mmcv', '2.1.0', tmp_path, 'cpu')
     assert time.monotonic() - start < 30
     assert [path.name for path in tmp_path.iterdir()] == ['build.log']
 

@@ -7,40 +7,19 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
+import re
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from missing import fail, missing_to_build, say
+
 CORE_MINUTES = 28  # measured: mmcv 2.3.6, CPU operators, 2 cores
 REPORT_SECONDS = 20
-
-
-def say(message: str) -> None:
-    print(f'[setup] {message}', flush=True)
-
-
-def fail(message: str) -> None:
-    raise SystemExit(f'[setup] error: {message}')
-
-
-def missing_to_build(device: str) -> list[str]:
-    lacks = []
-    if shutil.which(os.environ.get('CXX', 'c++')) is None:
-        lacks.append('a C++17 compiler: on Debian and Ubuntu `apt install g++`')
-    if not Path(sysconfig.get_paths()['include'], 'Python.h').exists():
-        lacks.append("Python's headers: on Debian and Ubuntu `apt install python3-dev`")
-    if device != 'cpu' and not (shutil.which('nvcc') or os.environ.get('CUDA_HOME')):
-        lacks.append(
-            "the CUDA toolkit (nvcc) of torch's CUDA version, to compile mmcv for the GPU: install "
-            'it and set CUDA_HOME, or set MMCV_WHEELS to a folder with such a wheel, or DEVICE=cpu'
-        )
-    return lacks
 
 
 def find_wheel(folder: Path, name: str, version: str) -> Path | None:
@@ -82,33 +61,18 @@ def build_jobs(cores: int, memory_gb: float) -> int:
     return max(1, min(cores, int(memory_gb / 2)))
 
 
-def progress(done: int, total: int, elapsed: float, estimate: float) -> str:
-    """One line: files, minutes passed, minutes left; by the files' pace once ten are done."""
+def progress(log: str, elapsed: float, estimate: float) -> str:
+    """One line: files, minutes passed, minutes left; by the files' pace once ten are done.
+
+    ninja begins the line of a file that it compiled with [12/78].
+    """
+    compiled = re.findall(r'^\s*\[(\d+)/(\d+)\]', log, re.MULTILINE)
+    done, total = map(int, compiled[-1]) if compiled else (0, 0)
     if done >= 10:
         estimate = elapsed * total / done
     left = max(estimate - elapsed, 0) / 60
     share = f'{done} of {total} files compiled' if total else 'getting the source'
     return f'mmcv: {share}, {elapsed / 60:.1f} min passed, about {left:.0f} min left'
-
-
-def count_files(scratch: str | Path, compute: str) -> tuple[int, int]:
-    """Compiled and all source files of mmcv's operators below a folder.
-
-    The build keeps a second copy of the sources. os.walk passes over a folder that pip removes
-    meanwhile, where Path.rglob raises.
-    """
-    sources = {'csrc/pytorch': ('.cpp',), 'csrc/pytorch/cpu': ('.cpp',)}
-    if compute != 'cpu':
-        sources['csrc/pytorch/cuda'] = ('.cu', '.cpp')
-    done, totals = 0, {}
-    for folder, _, names in os.walk(scratch):
-        done += sum(name.endswith('.o') for name in names)
-        for suffix, endings in sources.items():
-            if folder.endswith(suffix):
-                copy = folder.removesuffix(suffix)
-                here = sum(name.endswith(endings) for name in names)
-                totals[copy] = totals.get(copy, 0) + here
-    return done, max(totals.values(), default=0)
 
 
 def build_mmcv(pip: list[str], name: str, version: str, cache: Path, compute: str) -> Path:
@@ -145,8 +109,8 @@ def build_mmcv(pip: list[str], name: str, version: str, cache: Path, compute: st
                 try:
                     process.wait(REPORT_SECONDS)
                 except subprocess.TimeoutExpired:
-                    done, total = count_files(scratch, compute)
-                    say(progress(done, total, time.monotonic() - start, estimate))
+                    text = log.read_text(errors='replace')
+                    say(progress(text, time.monotonic() - start, estimate))
         finally:
             if process.poll() is None:  # interrupted: its compilers end with it
                 os.killpg(process.pid, signal.SIGTERM)

@@ -1,0 +1,49 @@
+"""How programs end."""
+
+import os
+import pickle
+import signal
+
+import pytest
+
+from mmdet_lrm.errors import UserError
+from mmdet_lrm.launch import LaunchError, program
+
+
+def raising(error):
+    def main():
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize('kind', [UserError, LaunchError])
+def test_what_a_user_can_mend_is_one_line(kind):
+    with pytest.raises(SystemExit, match=r'^error: the key is 3$'):
+        program(raising(kind('the key is 3')))
+
+
+def test_other_errors_are_one_line_where_the_program_names_them():
+    with pytest.raises(SystemExit, match=r'^error: x$'):
+        program(raising(OSError('x')), OSError)
+    with pytest.raises(OSError, match='x'):
+        program(raising(OSError('x')))
+    with pytest.raises(ValueError, match='y'):
+        program(raising(ValueError('y')))
+
+
+def test_a_checkpoint_that_only_the_training_saw_is_refused_in_one_line():
+    error = pickle.UnpicklingError('Unsupported global: GLOBAL os.system was not an allowed global')
+    with pytest.raises(SystemExit, match=r'^error: a checkpoint holds os\.system beside weights'):
+        program(raising(error))
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_program_says_how_to_go_on(number):
+    def main():
+        os.kill(os.getpid(), number)
+
+    with pytest.raises(SystemExit, match=r'^\ninterrupted; run it again$'):
+        program(main, goes_on='run it again')
+    with pytest.raises(SystemExit, match=r'^\ninterrupted$'):
+        program(main)
