@@ -1,41 +1,54 @@
 """Loss Rank Mining (arXiv 1804.04606) for MMDetection; importing it registers everything."""
 
-from . import moved
-from .darknet.imported import DarknetNet
-from .darknet.neck import PassthroughNeck
-from .darknet.networks import Darknet19, TinyYOLOV2
-from .darknet.schedule import BurnInLR
-from .darknet.transforms import DarknetHSV, DarknetJitter, DarknetLetterbox
-from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
-from .kitti import KittiDataset, KittiMetric
-from .mining.diagnosis import MiningDiagnosisHook
-from .mining.element_loss import LRMElementLoss
-from .mining.lrm_loss import HardNegativeLoss, LRMLoss
-from .mining.schedule import LRMScheduleHook
-from .version import __version__
-from .voc_metric import VOCClassMetric
+import os
 
-__all__ = [
-    'BurnInLR',
-    'Darknet19',
-    'DarknetHSV',
-    'DarknetJitter',
-    'DarknetLetterbox',
-    'DarknetNet',
-    'HardNegativeLoss',
-    'KittiDataset',
-    'KittiMetric',
-    'LRMElementLoss',
-    'LRMLoss',
-    'LRMSSDHead',
-    'LRMScheduleHook',
-    'LRMYOLOV3Head',
-    'MiningDiagnosisHook',
-    'PassthroughNeck',
-    'TinyYOLOV2',
-    'VOCClassMetric',
-    'YOLOV2Head',
-    '__version__',
-]
+from . import moved
+from .shipped import config
+from .version import __version__
+
+__all__ = ['__version__', 'config']
+
+# torch and mmdet take 6 s to import. A program that needs neither, since it reads KITTI's files
+# alone, writes its process id here before it imports a module of this package; then nothing is
+# registered. By the id a process that inherits the variable is not left unregistered.
+if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()):
+    from .darknet.imported import DarknetNet
+    from .darknet.neck import PassthroughNeck
+    from .darknet.networks import Darknet19, TinyYOLOV2
+    from .darknet.schedule import BurnInLR
+    from .darknet.transforms import DarknetHSV, DarknetJitter, DarknetLetterbox
+    from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
+    from .kitti.dataset import KittiDataset
+    from .kitti.metric import KittiMetric
+    from .mining import hard_mask
+    from .mining.diagnosis import MiningDiagnosisHook
+    from .mining.element_loss import LRMElementLoss
+    from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses
+    from .mining.schedule import LRMScheduleHook
+    from .voc_metric import VOCClassMetric
+
+    __all__ += [
+        'BurnInLR',
+        'Darknet19',
+        'DarknetHSV',
+        'DarknetJitter',
+        'DarknetLetterbox',
+        'DarknetNet',
+        'HardNegativeLoss',
+        'KittiDataset',
+        'KittiMetric',
+        'LRMElementLoss',
+        'LRMLoss',
+        'LRMSSDHead',
+        'LRMScheduleHook',
+        'LRMYOLOV3Head',
+        'MiningDiagnosisHook',
+        'PassthroughNeck',
+        'PriorLosses',
+        'TinyYOLOV2',
+        'VOCClassMetric',
+        'YOLOV2Head',
+        'hard_mask',
+    ]
 
 moved.keep_old_paths()

@@ -104,3 +104,21 @@ def test_the_configs_of_a_wheel_equal_those_of_the_checkout(site):
     for path in (ROOT / 'configs').glob('*.py'):
         installed = Config.fromfile(site / 'mmdet_lrm/.mim/configs' / path.name)
         assert installed.to_dict() == Config.fromfile(path).to_dict()
+
+
+@pytest.mark.slow
+def test_a_config_inherits_from_a_wheel_in_a_program_that_knows_nothing_of_it(site, tmp_path):
+    (tmp_path / 'mine.py').write_text(
+        "_base_ = __import__('mmdet_lrm').config('yolov2_lrm_kitti')\n"
+        'model = dict(bbox_head=dict(lrm=dict(hard_ratio=0.5)))\n'
+    )
+    code = (
+        "from mmengine import Config; lrm = Config.fromfile('mine.py').model.bbox_head.lrm; "
+        'import mmdet_lrm; print(mmdet_lrm.__file__, lrm)'
+    )
+    env = {**os.environ, 'PYTHONPATH': str(site)}
+    ended = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    expected = f"{site}/mmdet_lrm/__init__.py {{'type': 'LRMLoss', 'hard_ratio': 0.5}}\n"
+    assert ended.stdout.endswith(expected), ended.stderr

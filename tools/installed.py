@@ -3,7 +3,7 @@
 import sys
 
 try:
-    import mmdet_lrm.launch  # noqa: F401
+    import mmdet_lrm  # noqa: F401
 except ImportError as error:
     raise SystemExit(
         f'error: {sys.executable} lacks a module: {error}. Use the Python of `make venv`, '

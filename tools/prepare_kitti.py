@@ -6,21 +6,17 @@ files, train.txt with 3,712 frame ids and val.txt with 3,769.
 """
 
 import argparse
-import importlib.util
+import os
 import sys
 from functools import partial
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-# As in kitti_eval.py: mmdet takes 6 s to import and is not needed here.
-for _name in ('mmdet_lrm', 'mmdet_lrm.kitti'):
-    if _name not in sys.modules:
-        sys.modules[_name] = importlib.util.module_from_spec(importlib.util.find_spec(_name))
+os.environ['MMDET_LRM_UNREGISTERED'] = str(os.getpid())  # it needs neither torch nor mmdet
+import installed  # noqa: F401
 
-from mmdet_lrm.kitti.preparing import prepare, random_splits, usual_splits  # noqa: E402
+from mmdet_lrm.kitti.preparing import prepare, random_splits, usual_splits
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -44,22 +40,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    options = dict(link=args.link, overwrite=args.overwrite, allow_missing=args.allow_missing)
     try:
         if args.split == 'usual':
             splits = usual_splits(args.split_dir)
         else:
             splits = partial(random_splits, val_fraction=args.val_fraction, seed=args.seed)
-        print(
-            prepare(
-                args.images,
-                args.labels,
-                args.out,
-                splits,
-                link=args.link,
-                overwrite=args.overwrite,
-                allow_missing=args.allow_missing,
-            )
-        )
+        print(prepare(args.images, args.labels, args.out, splits, **options))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
 

@@ -111,7 +111,7 @@ def config_path(name: str) -> str:
         return name
     if package != mmdet_lrm.__name__:
         raise LaunchError(f"the config '{name}' must be a path, or mmdet_lrm::FILE")
-    return str(Path(mmdet_lrm.__file__).parent / '.mim' / 'configs' / file)
+    return mmdet_lrm.config(file)
 
 
 def require_file(what: str, path: str | Path) -> None:

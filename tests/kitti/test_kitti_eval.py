@@ -37,13 +37,25 @@ def test_errors_are_one_message_without_a_traceback(tmp_path):
     assert 'Traceback' not in done.stderr
 
 
-def test_starts_without_mmdet_and_torch():
-    code = (
-        f"import runpy, sys; runpy.run_path({str(TOOL)!r}, run_name='tool');"
-        "print([name for name in ('mmdet', 'torch', 'mmengine') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-    assert done.stdout.strip() == '[]', done.stderr
+def test_a_json_file_that_cannot_be_written_is_one_message(tmp_path):
+    for folder in ('gt', 'det'):
+        (tmp_path / folder).mkdir()
+    (tmp_path / 'gt/000000.txt').write_text(CAR + '\n')
+    (tmp_path / 'det/000000.txt').write_text(CAR + ' 0.5\n')
+    done = run(tmp_path / 'gt', tmp_path / 'det', '--json', tmp_path / 'nowhere/out.json')
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: ') and 'nowhere' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('name', ['kitti_eval', 'prepare_kitti'])
+def test_starts_without_mmdet_and_torch(name):
+    command = [sys.executable, '-X', 'importtime', str(TOOL.with_stem(name)), '--help']
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    imported = {line.rpartition('|')[2].strip() for line in done.stderr.splitlines()}
+    assert 'mmdet_lrm.kitti.evaluation' in imported
+    assert not imported & {'mmdet', 'mmengine', 'torch'}
 
 
 def test_agrees_with_the_official_devkit(shared_dir, tmp_path):

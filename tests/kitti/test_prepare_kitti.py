@@ -1,10 +1,10 @@
 import io
 import os
-import runpy
 import shutil
 import zipfile
 from pathlib import Path
 
+import prepare_kitti
 import pytest
 from PIL import Image
 
@@ -12,7 +12,6 @@ from mmdet_lrm.kitti import KittiDataset
 from mmdet_lrm.kitti.labels import KittiDataError
 from mmdet_lrm.kitti.preparing import prepare, random_splits, usual_splits
 
-TOOL = Path(__file__).parents[2] / 'tools/prepare_kitti.py'
 FRAMES = ['000000', '000001', '000002', '000003']
 LABEL = (
     'Car 0 0 0 10 5 60 50 1 1 1 1 1 1 0\n'  # easy, 45 px high
@@ -52,7 +51,7 @@ def run(source, *args, images='image.zip', labels='label.zip', split=True) -> Pa
     out = source / 'out'
     lists = ['--split-dir', source / 'lists'] if split else []
     arguments = [out, '--images', source / images, '--labels', source / labels, *lists, *args]
-    runpy.run_path(str(TOOL))['main']([str(argument) for argument in arguments])
+    prepare_kitti.main([str(argument) for argument in arguments])
     return out
 
 
@@ -190,7 +189,6 @@ def test_usual_split_needs_its_folder(source, capsys):
 def test_real_labels_and_subset_prepare(shared_dir, source):
     data = shared_dir / 'data'
     out = source / 'real'
-    main = runpy.run_path(str(TOOL))['main']
     arguments = [
         out,
         '--images',
@@ -200,9 +198,9 @@ def test_real_labels_and_subset_prepare(shared_dir, source):
     ]
     arguments += ['--split-dir', data / 'kitti_ImageSets', '--allow-missing', '--link']
     with pytest.raises(SystemExit, match='linked'):
-        main([str(argument) for argument in arguments])
+        prepare_kitti.main([str(argument) for argument in arguments])
     arguments[4] = data / 'kitti_subset'
-    main([str(argument) for argument in arguments])
+    prepare_kitti.main([str(argument) for argument in arguments])
     assert len((out / 'ImageSets/train.txt').read_text().split()) == 564
     assert len((out / 'ImageSets/val.txt').read_text().split()) == 331
 

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 
 from mmdet_lrm import launch
+from mmdet_lrm.errors import UserError
 from mmdet_lrm.launch import LaunchError, run
 
 ROOT = Path(__file__).parents[2]
@@ -188,14 +189,14 @@ def test_a_setting_that_does_not_fit_the_config_is_named(train, setting):
 
 
 def test_a_config_of_the_package_is_found_from_any_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        launch.config.mmdet_lrm, '__file__', str(tmp_path / 'mmdet_lrm/__init__.py')
-    )
-    path = tmp_path / 'mmdet_lrm/.mim/configs/yolov2_kitti.py'
-    assert launch.config_path('mmdet_lrm::yolov2_kitti.py') == str(path)
+    monkeypatch.chdir(tmp_path)
+    path = launch.config_path('mmdet_lrm::yolov2_kitti.py')
+    assert os.path.samefile(path, ROOT / 'configs/yolov2_kitti.py')
     assert launch.config_path('configs/mine.py') == 'configs/mine.py'
     with pytest.raises(LaunchError, match=r"'mmcls::a\.py' must be a path, or mmdet_lrm::FILE"):
         launch.config_path('mmcls::a.py')
+    with pytest.raises(UserError, match=r"no config 'yolo2_kitti\.py' .* yolov2_kitti"):
+        launch.config_path('mmdet_lrm::yolo2_kitti.py')
 
 
 def test_a_missing_config_is_named(train):

@@ -6,7 +6,13 @@ load_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
 ]
-augment_pipeline = [
+pack = dict(
+    type='PackDetInputs',
+    meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip'),
+)
+train_pipeline = [
+    *load_pipeline,
+    dict(type='Resize', scale=img_scale, keep_ratio=False),
     dict(
         type='RandomAffine',
         max_rotate_degree=0.0,
@@ -17,10 +23,12 @@ augment_pipeline = [
     ),
     dict(type='YOLOXHSVRandomAug'),
     dict(type='RandomFlip', prob=0.5),
+    pack,
 ]
-meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip')
-pack = dict(type='PackDetInputs', meta_keys=meta_keys)
-resize = dict(type='Resize', scale=img_scale, keep_ratio=False)
-train_pipeline = [*load_pipeline, resize, *augment_pipeline, pack]
 # The truths of an evaluation stay in the pixels of the file.
-test_pipeline = [load_pipeline[0], resize, load_pipeline[1], pack]
+test_pipeline = [
+    load_pipeline[0],
+    dict(type='Resize', scale=img_scale, keep_ratio=False),
+    load_pipeline[1],
+    pack,
+]

@@ -1,6 +1,7 @@
 _base_ = './darknet.py'
 
+from mmdet_lrm.pipelines import resized
+
 img_scale = (640, 192)
-resize = dict(type='Resize', scale=img_scale, keep_ratio=False)
-train_pipeline = [*_base_.load_pipeline, resize, *_base_.augment_pipeline, _base_.pack]
-test_pipeline = [_base_.load_pipeline[0], resize, _base_.load_pipeline[1], _base_.pack]
+train_pipeline = resized(_base_.train_pipeline, img_scale)
+test_pipeline = resized(_base_.test_pipeline, img_scale)

@@ -1,14 +1,10 @@
 # Images stretched to 300 x 300, and SSD's way to vary them: placed on a larger canvas, crops that
-# keep objects, colours, flips. YOLOv3 has the same in mmdet, with a smaller canvas.
+# keep objects, colours, flips.
 img_scale = (300, 300)
 
 load_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-]
-crop_pipeline = [
-    dict(type='Expand', mean=[123.675, 116.28, 103.53], to_rgb=True, ratio_range=(1, 4)),
-    dict(type='MinIoURandomCrop', min_ious=(0.1, 0.3, 0.5, 0.7, 0.9), min_crop_size=0.3),
 ]
 colour_pipeline = [
     dict(type='RandomFlip', prob=0.5),
@@ -20,9 +16,22 @@ colour_pipeline = [
         hue_delta=18,
     ),
 ]
-meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip')
-pack = dict(type='PackDetInputs', meta_keys=meta_keys)
-resize = dict(type='Resize', scale=img_scale, keep_ratio=False)
-train_pipeline = [*load_pipeline, *crop_pipeline, resize, *colour_pipeline, pack]
+pack = dict(
+    type='PackDetInputs',
+    meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip'),
+)
+train_pipeline = [
+    *load_pipeline,
+    dict(type='Expand', mean=[123.675, 116.28, 103.53], to_rgb=True, ratio_range=(1, 4)),
+    dict(type='MinIoURandomCrop', min_ious=(0.1, 0.3, 0.5, 0.7, 0.9), min_crop_size=0.3),
+    dict(type='Resize', scale=img_scale, keep_ratio=False),
+    *colour_pipeline,
+    pack,
+]
 # The truths of an evaluation stay in the pixels of the file.
-test_pipeline = [load_pipeline[0], resize, load_pipeline[1], pack]
+test_pipeline = [
+    load_pipeline[0],
+    dict(type='Resize', scale=img_scale, keep_ratio=False),
+    load_pipeline[1],
+    pack,
+]

@@ -1,4 +1,0 @@
-_base_ = './yolov2-tiny_lrm_kitti.py'
-
-# Every prior trains in the first two epochs, the hardest from then on.
-custom_hooks = [dict(type='LRMScheduleHook', begin=2)]

@@ -1,0 +1,40 @@
+"""Where the configs lie that come with this package, in a checkout and in a wheel."""
+
+import difflib
+from pathlib import Path
+
+from .errors import UserError
+
+PACKAGE = Path(__file__).parent
+
+
+class UnknownConfigError(UserError):
+    """No shipped config has the name that was asked for."""
+
+
+def config(name: str) -> str:
+    """Path of a config that came with this package, to load or to inherit from.
+
+    In a config file MMEngine evaluates ``_base_`` before anything is imported, and reads
+    ``package::file`` for OpenMMLab's packages alone; so one of yours inherits by
+    ``_base_ = __import__('mmdet_lrm').config('yolov2_kitti.py')``.
+
+    Args:
+        name: Of the file, with or without '.py', such as 'yolov2_kitti'; or one in a folder, such
+            as '_base_/datasets/kitti'.
+
+    Raises:
+        UnknownConfigError: There is no such config; the message has names like it.
+    """
+    # What a wheel and an editable installation hold; a checkout that is not installed has none.
+    folder = PACKAGE / '.mim' / 'configs'
+    if not folder.is_dir():
+        folder = PACKAGE.parent / 'configs'
+    file = folder / f'{name.removesuffix(".py")}.py'
+    if file.is_file():
+        return str(file)
+    names = [path.stem for path in folder.glob('*.py')]
+    near = difflib.get_close_matches(file.stem, names, n=3) or sorted(names)
+    raise UnknownConfigError(
+        f"mmdet_lrm has no config '{name}' in {folder}; names like it: {', '.join(near)}"
+    )

@@ -1,0 +1,47 @@
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+import mmdet_lrm
+from mmdet_lrm import shipped
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+
+
+@pytest.mark.parametrize('name', ['yolov2_kitti', 'yolov2_kitti.py', '_base_/datasets/kitti.py'])
+def test_a_config_of_the_checkout_is_found_with_and_without_its_ending(name):
+    expected = CONFIGS / f'{name.removesuffix(".py")}.py'
+    assert os.path.samefile(mmdet_lrm.config(name), expected)
+
+
+def test_an_installed_package_has_its_own_copy(tmp_path, monkeypatch):
+    package = tmp_path / 'site-packages' / 'mmdet_lrm'
+    shutil.copytree(CONFIGS / '_base_', package / '.mim' / 'configs' / '_base_')
+    monkeypatch.setattr(shipped, 'PACKAGE', package)
+    found = mmdet_lrm.config('_base_/datasets/kitti')
+    assert found == str(package / '.mim/configs/_base_/datasets/kitti.py')
+
+
+def test_a_name_that_no_config_has_is_an_error_with_names_like_it():
+    with pytest.raises(shipped.UnknownConfigError, match=r"no config 'yolo2_kitti\.py'") as error:
+        mmdet_lrm.config('yolo2_kitti.py')
+    assert 'yolov2_kitti' in str(error.value) and 'ssd300_voc' not in str(error.value)
+
+
+def test_a_name_like_none_is_an_error_with_all_names():
+    with pytest.raises(shipped.UnknownConfigError, match=r'ssd300_bccd, ssd300_coco, .*yolov3_voc'):
+        mmdet_lrm.config('~')
+
+
+def test_a_config_in_another_folder_inherits_from_a_shipped_one(tmp_path):
+    file = tmp_path / 'mine.py'
+    file.write_text(
+        "_base_ = __import__('mmdet_lrm').config('yolov2_lrm_kitti')\n"
+        'model = dict(bbox_head=dict(lrm=dict(hard_ratio=0.5)))\n'
+    )
+    expected = Config.fromfile(CONFIGS / 'yolov2_lrm_kitti.py')
+    expected.model.bbox_head.lrm.hard_ratio = 0.5
+    assert Config.fromfile(file).to_dict() == expected.to_dict()
