@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+# Every record of a file says these itself; others that all of them share are written once.
+OWN = ('label', 'baseline', 'config', 'seed', 'metrics')
+
 
 @dataclass(frozen=True)
 class Record:
-    """A training of a study, as a line of ``results/NAME.json`` holds it."""
+    """A training of a study, as a line of ``results/NAME.json`` holds it.
+
+    Values over time are columns: by name a list, all of one length.
+    """
 
     label: str
     """Of its method in the study."""
@@ -35,28 +41,36 @@ class Record:
     minutes: float | None = None
     memory_mb: int | None = None
     memory_of: str = ''
-    evaluations: list[dict] = field(default_factory=list)
-    """By epoch that was evaluated, its metrics."""
-    losses: list[dict] = field(default_factory=list)
-    """By epoch, the training loss of its last iterations."""
+    evaluations: dict[str, list] = field(default_factory=dict)
+    """The metrics of each evaluated ``epoch``."""
+    losses: dict[str, list] = field(default_factory=dict)
+    """The training loss, and its terms, of the last iterations of each ``epoch``."""
     diagnosis: dict[str, list] = field(default_factory=dict)
-    """By name, the values over the measured iterations (``iter``)."""
+    """Shares of the gradient at each measured iteration, ``iter``."""
 
 
 def read_records(path: Path) -> list[Record]:
-    return [Record(**each) for each in json.loads(path.read_text())]
+    content = json.loads(path.read_text())
+    return [Record(**content['shared'], **own) for own in content['records']]
 
 
 def write_records(records: Sequence[Record], path: Path) -> None:
     """As JSON with a record a line, so that a change of one run is a change of one line."""
+    fields = [asdict(record) for record in records]
+    shared = {
+        key: value
+        for key, value in (fields[0] if fields else {}).items()
+        if key not in OWN and value and all(each[key] == value for each in fields)
+    }
+    lines = [
+        json.dumps(
+            {k: v for k, v in each.items() if k in OWN or (v and k not in shared)}, allow_nan=False
+        )
+        for each in fields
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(_without_empty(record), allow_nan=False) for record in records]
     whole = path.with_name(f'{path.name}.{os.getpid()}.part')
-    whole.write_text('[\n' + ',\n'.join(lines) + '\n]\n')
+    whole.write_text(
+        f'{{"shared": {json.dumps(shared)},\n"records": [\n' + ',\n'.join(lines) + '\n]}\n'
+    )
     os.replace(whole, path)
-
-
-def _without_empty(record: Record) -> dict:
-    """A field that holds nothing takes no room, except those that every record has."""
-    kept = ('label', 'baseline', 'config', 'seed', 'metrics')
-    return {key: value for key, value in asdict(record).items() if value or key in kept}
