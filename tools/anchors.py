@@ -17,7 +17,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
 from mmdet_lrm.darknet.priors import by_level, cluster, mean_iou
-from mmdet_lrm.launch import DictAction, config_path, find_datasets, require_data
+from mmdet_lrm.launch import Settings, config_path, find_datasets, require_data
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -32,7 +32,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--mutations', type=int, default=600, help='0 for plain k-means')
     parser.add_argument('--out', type=Path, help='a .png of the boxes and priors')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=Settings, metavar='KEY=VALUE')
     return parser.parse_args(arguments)
 
 

@@ -39,7 +39,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
-from mmdet_lrm.launch import DictAction, config_path, find_datasets, require_data, require_file
+from mmdet_lrm.launch import Settings, config_path, find_datasets, require_data, require_file
 from mmdet_lrm.study import images, plots, runs, tables
 from mmdet_lrm.study.fairness import UnfairError, check_fair, initial_weights
 
@@ -121,7 +121,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar='FILE.py',
         help='a config that is laid over that of every run, for instance a smaller input',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='of all runs alike')
+    parser.add_argument('--cfg-options', nargs='+', action=Settings, help='of all runs alike')
     parser.add_argument('--bootstrap', type=int, default=200, help='drawings of images; 0 for none')
     parser.add_argument(
         '--diagnose',

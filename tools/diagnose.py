@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from mmdet_lrm.launch import DictAction, config_path, require_data, require_file
+from mmdet_lrm.launch import Settings, config_path, require_data, require_file
 from mmdet_lrm.mining.diagnosis import GROUPS
 from mmdet_lrm.study import runs
 from mmdet_lrm.study.tables import write_records
@@ -42,7 +42,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--record', type=Path, metavar='FILE.json', help='keep the measurements there, among others'
     )
     parser.add_argument('--label', help='of the record; without it the name of the config')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', nargs='+', action=Settings, metavar='KEY=VALUE')
     args = parser.parse_args(arguments)
     for key in ('epochs', 'interval'):
         if getattr(args, key) < 1:

@@ -1,46 +1,25 @@
-"""What train.py and test.py share: a command line that is checked before any long work begins.
-
-What a user can get wrong ends the program with one message on stderr.
-"""
+"""The config of a run with its command line in it, and what must be there before the run begins."""
 
 import argparse
 import inspect
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import torch
 from mmdet.registry import MODELS
-from mmengine.config import Config, ConfigDict, DictAction
-from mmengine.device import get_device
-from mmengine.logging import HistoryBuffer
+from mmengine.config import Config, ConfigDict
 
 import mmdet_lrm
+
+from ..errors import LaunchError
+from .checkpoints import protect_checkpoints, require_checkpoint
+from .settings import Settings
 
 INSTALL = (
     "Use the Python of `make venv`, .venv/bin/python, or `pip install -e '.[onedl]'` in the folder "
     'of mmdet_lrm'
 )
-
-
-class Settings(DictAction):
-    """KEY=VALUE arguments; the usage is shown where MMEngine would raise."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: list[str],
-        option_string: str | None = None,
-    ) -> None:
-        for value in values:
-            if '=' not in value:
-                parser.error(f"{option_string} got '{value}'; it must be KEY=VALUE, without blanks")
-            if any(value.count(left) != value.count(right) for left, right in ('()', '[]')):
-                parser.error(f"{option_string} got '{value}', whose brackets do not match")
-        super().__call__(parser, namespace, values, option_string)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,13 +30,18 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         action=Settings,
         metavar='KEY=VALUE',
         help='settings that replace those of the config, such as train_cfg.max_epochs=12; a list '
-        'is key="[a,b]" or key=a,b, without white space',
+        'is key="[a,b]" or key=a,b, a dict key="dict(a=1, b=\'text\')"',
     )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
         help='what started the processes of a distributed run; see dist_train.sh',
+    )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load checkpoints that hold more than weights; loading one runs the code in it',
     )
     # torch.distributed.launch passes the rank in either spelling, torchrun in the environment.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -66,11 +50,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """The config with the common arguments in it, and a work folder that can be written to."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if args.launcher != 'none' and get_device() == 'cpu':
-        raise SystemExit(
-            f"error: --launcher {args.launcher} needs a GPU for each process (MMEngine's launchers "
-            'know no other), and PyTorch sees none here; leave it out to use the CPU'
-        )
+    protect_checkpoints(args.trust_checkpoint)
     args.config = config_path(args.config)
     require_file('config', args.config)
     try:
@@ -79,8 +59,8 @@ def load_config(args: argparse.Namespace) -> Config:
         reason = error
         while reason.__context__:  # MMEngine's own message lists the whole sys.path
             reason = reason.__context__
-        raise SystemExit(
-            f'error: {args.config} needs a module that cannot be imported: {reason}. {INSTALL}'
+        raise LaunchError(
+            f'{args.config} needs a module that cannot be imported: {reason}. {INSTALL}'
         ) from error
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
@@ -88,8 +68,8 @@ def load_config(args: argparse.Namespace) -> Config:
             cfg.merge_from_dict(args.cfg_options)
         except (KeyError, TypeError) as error:
             given = ' '.join(f'{key}={value}' for key, value in args.cfg_options.items())
-            raise SystemExit(
-                f'error: --cfg-options {given} does not fit {args.config}: {error.args[0]}'
+            raise LaunchError(
+                f'--cfg-options {given} does not fit {args.config}: {error.args[0]}'
             ) from error
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -113,8 +93,8 @@ def require_mining_heads(node: object, key: str) -> None:
             else f'remove it, and mine in a loss of the head: {key}.loss_cls=dict(type='
             "'LRMElementLoss', loss=<the type it had>, ...)"
         )
-        raise SystemExit(
-            f'error: the config has {key}.lrm, and {node["type"]} cannot mine (YOLOV2Head, '
+        raise LaunchError(
+            f'the config has {key}.lrm, and {node["type"]} cannot mine (YOLOV2Head, '
             f'LRMYOLOV3Head and LRMSSDHead can); {remedy}'
         )
     for name, child in node.items():
@@ -130,13 +110,13 @@ def config_path(name: str) -> str:
     if not colons:
         return name
     if package != mmdet_lrm.__name__:
-        raise SystemExit(f"error: the config '{name}' must be a path, or mmdet_lrm::FILE")
+        raise LaunchError(f"the config '{name}' must be a path, or mmdet_lrm::FILE")
     return str(Path(mmdet_lrm.__file__).parent / '.mim' / 'configs' / file)
 
 
-def require_file(what: str, path: str) -> None:
+def require_file(what: str, path: str | Path) -> None:
     if not Path(path).is_file():
-        raise SystemExit(f"error: the {what} '{path}' is not a file (from {Path.cwd()})")
+        raise LaunchError(f"the {what} '{path}' is not a file (from {Path.cwd()})")
 
 
 def require_writable(folder: str) -> None:
@@ -145,8 +125,8 @@ def require_writable(folder: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise SystemExit(
-            f"error: the work folder '{folder}' cannot be written to ({error}); name another one "
+        raise LaunchError(
+            f"the work folder '{folder}' cannot be written to ({error}); name another one "
             'with --work-dir'
         ) from error
 
@@ -160,8 +140,8 @@ def require_data(cfg: Config, *loaders: str) -> None:
                 continue
             for path in (Path(root), Path(root, ann_file)):
                 if not path.exists():
-                    raise SystemExit(
-                        f"error: the {dataset.get('type')} of {loader} needs '{path}', which does "
+                    raise LaunchError(
+                        f"the {dataset.get('type')} of {loader} needs '{path}', which does "
                         f'not exist (from {Path.cwd()}). Prepare the data there, or set data_root '
                         'in the config to their folder (as do the variables KITTI_ROOT, VOC_ROOT, '
                         'COCO_ROOT, BCCD_ROOT and, for custom data, DATA_ROOT)'
@@ -169,18 +149,21 @@ def require_data(cfg: Config, *loaders: str) -> None:
 
 
 def require_pretrained(node: object, key: str) -> None:
-    """Every local checkpoint that an `init_cfg` names is there."""
+    """Every local checkpoint that an `init_cfg` names is there and can be read."""
     if not isinstance(node, dict):
         return
     init = node.get('init_cfg') or []
     for each in init if isinstance(init, list) else [init]:
         file = each.get('checkpoint')
-        if file and '://' not in file and not Path(file).is_file():
-            raise SystemExit(
-                f"error: {key}.init_cfg starts from '{file}', which is not a file (from "
+        if not file or '://' in file:
+            continue
+        if not Path(file).is_file():
+            raise LaunchError(
+                f"{key}.init_cfg starts from '{file}', which is not a file (from "
                 f'{Path.cwd()}). Set its path in the config, or make it first: tools/darknet.py '
                 'imports weights of darknet'
             )
+        require_checkpoint(file)
     for name, child in node.items():
         require_pretrained(child, f'{key}.{name}')
 
@@ -194,24 +177,3 @@ def find_datasets(node: object) -> Iterator[ConfigDict]:
     if not isinstance(node, str) and hasattr(node, '__iter__'):
         for child in node:
             yield from find_datasets(child)
-
-
-def allow_mmengine_checkpoints() -> None:
-    """Let torch read what MMEngine keeps in a checkpoint beside the weights.
-
-    From 2.6 on torch.load admits nothing but tensors unless told, and mmengine 0.10.7 does not tell
-    it. The loss history of a run is made of these types; unlike `weights_only=False`, naming them
-    leaves torch's protection against a crafted checkpoint in place.
-    """
-    core = getattr(np, '_core', None) or np.core  # numpy 2 and 1
-    array = [core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype]
-    dtypes = [type(np.dtype(kind)) for kind in ('float64', 'int64', 'uint32')]
-    method = (history_method, 'builtins.getattr')
-    torch.serialization.add_safe_globals([HistoryBuffer, method, *array, *dtypes])
-
-
-def history_method(owner: type, name: str) -> Callable:
-    """Stands in for getattr, by which a HistoryBuffer names its own methods, and for that only."""
-    if owner is not HistoryBuffer or name.startswith('_'):
-        raise ValueError(f'a checkpoint asks for {owner}.{name}; it is not one of MMEngine')
-    return getattr(owner, name)

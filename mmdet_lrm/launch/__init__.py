@@ -1,0 +1,34 @@
+"""What the programs share: a command line that is checked before any long work begins."""
+
+from ..errors import LaunchError
+from .checkpoints import load_checkpoint
+from .config import (
+    add_common_arguments,
+    config_path,
+    find_datasets,
+    load_config,
+    require_data,
+    require_file,
+    require_pretrained,
+)
+from .program import program
+from .run import testing_config, testing_parser, training_config, training_parser
+from .settings import Settings
+
+__all__ = [
+    'LaunchError',
+    'Settings',
+    'add_common_arguments',
+    'config_path',
+    'find_datasets',
+    'load_checkpoint',
+    'load_config',
+    'program',
+    'require_data',
+    'require_file',
+    'require_pretrained',
+    'testing_config',
+    'testing_parser',
+    'training_config',
+    'training_parser',
+]

@@ -1,0 +1,105 @@
+"""The config of a training and of a test, as their command lines ask for it, checked."""
+
+import argparse
+
+from mmdet.engine.hooks.utils import trigger_visualization_hook
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.runner import find_latest_checkpoint
+
+from ..errors import LaunchError
+from .checkpoints import require_checkpoint
+from .config import (
+    add_common_arguments,
+    load_config,
+    require_data,
+    require_pretrained,
+)
+from .processes import join_without_gpu
+
+
+def training_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='Train a detector')
+    parser.add_argument('config', help='a config file, such as configs/yolov2_lrm_kitti.py')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint; without one, from the last in the work folder, if any',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate with the total batch size over the config's base_batch_size",
+    )
+    add_common_arguments(parser)
+    return parser
+
+
+def training_config(args: argparse.Namespace) -> Config:
+    """What a Runner needs to train; its data and the files that it starts from are there."""
+    cfg = load_config(args)
+    apply_training_options(cfg, args)
+    require_data(cfg, 'train_dataloader', 'val_dataloader')
+    start = cfg.load_from or (cfg.resume and find_latest_checkpoint(cfg.work_dir))
+    if not start:
+        require_pretrained(cfg.model, 'model')
+    elif '://' not in start:
+        require_checkpoint(start)
+    join_without_gpu(cfg)
+    return cfg
+
+
+def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
+    """Writes --amp, --auto-scale-lr and --resume into the config."""
+    if args.amp:
+        if get_device() == 'cpu':
+            raise LaunchError('--amp needs a GPU, and PyTorch sees none here; train without --amp')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise LaunchError(
+                '--auto-scale-lr needs `auto_scale_lr = dict(base_batch_size=...)`, the batch size '
+                f'of the learning rate, which {args.config} does not set'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+
+
+def testing_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description='Test a detector')
+    parser.add_argument('config', help='a config file, such as configs/yolov2_lrm_kitti.py')
+    parser.add_argument('checkpoint', help='a checkpoint that training with this config wrote')
+    parser.add_argument(
+        '--out', type=pickle_name, metavar='FILE.pkl', help='write all predictions to this pickle'
+    )
+    parser.add_argument('--show', action='store_true', help='show each image with its detections')
+    parser.add_argument(
+        '--show-dir', help='write images with detections to WORK_DIR/TIMESTAMP/SHOW_DIR'
+    )
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds each image is shown')
+    add_common_arguments(parser)
+    return parser
+
+
+def pickle_name(name: str) -> str:
+    if not name.endswith(('.pkl', '.pickle')):
+        raise argparse.ArgumentTypeError(f"'{name}' must end in .pkl or .pickle")
+    return name
+
+
+def testing_config(args: argparse.Namespace) -> Config:
+    """What a Runner needs to test; its data and the checkpoint are there."""
+    cfg = load_config(args)
+    require_checkpoint(args.checkpoint)
+    require_data(cfg, 'test_dataloader')
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        cfg = trigger_visualization_hook(cfg, args)
+    join_without_gpu(cfg)
+    return cfg

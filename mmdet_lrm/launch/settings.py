@@ -1,0 +1,73 @@
+"""KEY=VALUE arguments of a command line: the settings that replace those of a config."""
+
+import argparse
+import ast
+import re
+
+from mmengine.config import DictAction
+
+WORDS = {'true': True, 'false': False}  # beside Python's own, as MMEngine reads them
+
+
+class Settings(DictAction):
+    """MMEngine's KEY=VALUE arguments, and dicts; what is no value shows the usage."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: list[str],
+        option_string: str | None = None,
+    ) -> None:
+        settings = dict(getattr(namespace, self.dest) or {})
+        for each in values:
+            key, equals, text = each.partition('=')
+            if not (key and equals):
+                parser.error(f"{option_string} got '{each}'; it must be KEY=VALUE, without blanks")
+            if any(text.count(left) != text.count(right) for left, right in ('()', '[]', '{}')):
+                parser.error(f"{option_string} got '{each}', whose brackets do not match")
+            try:
+                settings[key] = parse_value(text)
+            except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+                parser.error(
+                    f"{option_string} got '{each}', whose value cannot be read; a list is "
+                    'key="[a,b]" or key=a,b, a dict is key="dict(a=1, b=\'text\')"'
+                )
+        setattr(namespace, self.dest, settings)
+
+
+def parse_value(text: str) -> object:
+    """The value that a text stands for: MMEngine's, or with ``dict(...)`` or ``{...}`` Python's.
+
+    Nothing is run. Words without quotation marks are texts, as MMEngine has them.
+
+    Raises:
+        ValueError, SyntaxError, TypeError, RecursionError, MemoryError: it stands for none.
+    """
+    if not re.search(r'\bdict\(|\{', text):
+        return DictAction._parse_iterable(text)
+    node = _Literals().visit(ast.parse(text.strip(), mode='eval')).body
+    value = ast.literal_eval(node)
+    if isinstance(value, str):  # quotation marks around the whole, which MMEngine takes off too
+        return parse_value(value)
+    bare = isinstance(node, ast.Tuple) and node.col_offset == node.elts[0].col_offset
+    return list(value) if bare else value  # a,b without brackets is a list
+
+
+class _Literals(ast.NodeTransformer):
+    """``dict(a=1)`` becomes ``{'a': 1}``, and a bare word a text."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Dict:
+        names = [each.arg for each in node.keywords]
+        if getattr(node.func, 'id', None) != 'dict' or node.args or None in names:
+            raise ValueError('a value calls nothing but dict, with keywords')
+        return ast.Dict(
+            keys=[ast.Constant(name) for name in names],
+            values=[self.visit(each.value) for each in node.keywords],
+        )
+
+    def visit_Name(self, node: ast.Name) -> ast.Constant:
+        return ast.Constant(WORDS.get(node.id.lower(), node.id))
+
+    def visit_Set(self, node: ast.Set) -> None:
+        raise ValueError('a config holds no sets')
