@@ -7,6 +7,7 @@ or None where the records have nothing to show. :func:`png` makes a file of a fi
 import io
 import textwrap
 from collections.abc import Sequence
+from itertools import cycle
 from typing import NamedTuple
 
 import matplotlib
@@ -23,19 +24,15 @@ from .statistics import Difference
 from .tables import baseline_of, by_label, differences, percent, values
 
 # Okabe and Ito's colours, which the colour-blind can tell apart (jfly.uni-koeln.de/color).
-BLUE, ORANGE, GREEN, RED, SKY, PURPLE = (
-    '#0072B2',
-    '#E69F00',
-    '#009E73',
-    '#D55E00',
-    '#56B4E9',
-    '#CC79A7',
-)
+BLUE, ORANGE, GREEN = '#0072B2', '#E69F00', '#009E73'
+RED, SKY, PURPLE = '#D55E00', '#56B4E9', '#CC79A7'
 GREY = '#888888'
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, 'black')
 OF_GROUP = dict(zip(GROUPS, (GREEN, RED, '#BBBBBB'), strict=True))
 NAME_OF_GROUP = dict(zip(GROUPS, ('positives', 'hard negatives', 'easy negatives'), strict=True))
+OF_RATIO = (SKY, BLUE, PURPLE, 'black', ORANGE)  # other than those of the groups, beside it
 WIDTH = 7.0  # inches: the text of a page with two columns
+BENEATH = 0.22  # rows: seeds lie beneath their mean, which would hide them
 STYLE = {
     'font.size': 9,
     'axes.titlesize': 9,
@@ -44,7 +41,6 @@ STYLE = {
     'figure.constrained_layout.use': True,
     'axes.prop_cycle': cycler(linestyle=['-', '--', ':', '-.']) * cycler(color=COLOURS),
 }
-styled = matplotlib.rc_context(STYLE)
 as_percent = FuncFormatter(lambda value, _: f'{value:g} %')
 
 
@@ -85,11 +81,11 @@ def draw_differences(records: Sequence[Record], name: str) -> Figure | None:
     figure = Figure(figsize=(WIDTH, 1.2 + 0.26 * len(rows)))
     axes = figure.subplots()
     axes.axvline(0, color='black', linewidth=0.8, zorder=0)
-    for place, (_, (mean, low, high), by_seed) in enumerate(rows):
-        if low is not None:
-            axes.plot([low, high], [place, place], '-', color=BLUE, linewidth=2)
-        axes.plot(by_seed, [place] * len(by_seed), '.', color=GREY)
-        axes.plot(mean, place, 'o', color=BLUE)
+    for place, (_, change, by_seed) in enumerate(rows):
+        if change.low is not None:
+            axes.plot([change.low, change.high], [place, place], '-', color=BLUE, linewidth=2)
+        axes.plot(change.mean, place, 'o', color=BLUE)
+        axes.plot(by_seed, [place + BENEATH] * len(by_seed), '.', color=GREY)
     labels = [textwrap.fill(row.label, 44, break_long_words=False) for row in rows]
     axes.set_yticks(range(len(rows)), labels)
     axes.set_ylim(len(rows) - 0.4, -0.6)
@@ -136,23 +132,19 @@ def draw_learning(records: Sequence[Record], name: str) -> Figure | None:
     panels = {each: curves for each in ('loss', name) if (curves := learning_curves(records, each))}
     if not panels:
         return None
-    number = max(map(len, panels.values()))
-    figure = Figure(figsize=(WIDTH, 2.8 + 0.1 * number))
-    for axes, (each, curves) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-    ):
-        for curve in curves:
-            (line,) = axes.plot(
-                curve.epochs, curve.mean, marker='o', markersize=3, label=curve.label
-            )
-            ends = curve.low, curve.high
-            axes.fill_between(curve.epochs, *ends, alpha=0.15, color=line.get_color(), linewidth=0)
-        axes.set(xlabel='epoch', title='training loss' if each == 'loss' else each)
-        if each == 'loss':
+    figure = Figure(figsize=(WIDTH, 2.8 + 0.1 * max(map(len, panels.values()))))
+    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
+        for label, epochs, mean, low, high in curves:
+            # A marker, since of a single epoch there is no line.
+            (line,) = axes.plot(epochs, mean, marker='o', markersize=3, label=label)
+            axes.fill_between(epochs, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
+        axes.set(xlabel='epoch', title=title)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if title == 'loss':
             axes.set_yscale('log')
         else:
             axes.yaxis.set_major_formatter(as_percent)
-        axes.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', ncols=2)
     return figure
 
@@ -228,17 +220,19 @@ def _draw_groups(axes: Axes, shares: Shares) -> None:
     colours, labels = OF_GROUP.values(), NAME_OF_GROUP.values()
     axes.stackplot(shares.steps, shares.groups.values(), labels=labels, colors=colours)
     axes.set(ylim=(0, 100), xlim=(shares.steps[0], shares.steps[-1]))
-    axes.set_title(f'{shares.label}: gradient, K = {_in_percent(shares.ratio)}')
+    axes.set_title(shares.label, loc='left')
+    axes.set_ylabel(f'gradient, K = {_in_percent(shares.ratio)}')
     axes.yaxis.set_major_formatter(as_percent)
 
 
 def _draw_ratios(axes: Axes, shares: Shares) -> None:
-    for (ratio, easy), colour in zip(shares.easy.items(), COLOURS, strict=False):
+    for (ratio, easy), colour in zip(shares.easy.items(), cycle(OF_RATIO), strict=False):
         axes.plot(shares.steps, easy, '-', color=colour, label=f'K = {_in_percent(ratio)}')
         axes.plot(shares.steps, shares.missed[ratio], '--', color=colour)
-    axes.set_title('easy negatives by K')
+    axes.set_ylabel('easy negatives outside K')
     axes.set_yscale('symlog', linthresh=1)
-    axes.set(ylim=(0, 100), xlim=(shares.steps[0], shares.steps[-1]))
+    # A little below 0, where a dashed line would lie on the frame.
+    axes.set(ylim=(-0.1, 100), xlim=(shares.steps[0], shares.steps[-1]))
     axes.yaxis.set_major_locator(FixedLocator([0, 1, 10, 100]))
     axes.yaxis.set_major_formatter(as_percent)
 

@@ -55,18 +55,18 @@ class Recommendation:
 
     def __str__(self) -> str:
         change = self.difference
-        text = f'Best of {self.comparisons} in {self.metric}: {self.variant}, '
-        if self.verdict is Verdict.ONE_SEED:
-            return f'{text}{change.mean:+.1f}. One seed gives no interval: take more before you choose.'
-        text += tables.interval(change)
-        if self.comparisons > 1:
-            text += f' (interval widened for {self.comparisons} comparisons)'
-        return text + {
-            Verdict.GAIN: '. Recommended.',
-            Verdict.CHANCE: '. That is not more than chance gives: keep the baseline, or take more '
-            f'seeds if a gain of {change.high:.1f} would matter to you.',
-            Verdict.LOSS: '. Nothing gains: keep the baseline.',
+        widened = f' (interval widened for {self.comparisons} comparisons)'
+        advice = {
+            Verdict.GAIN: 'Recommended.',
+            Verdict.CHANCE: 'That is not more than chance gives: keep the baseline, or take more '
+            f'seeds if a gain of {change.high or 0:.1f} would matter to you.',
+            Verdict.LOSS: 'Nothing gains: keep the baseline.',
+            Verdict.ONE_SEED: 'One seed gives no interval: take more before you choose.',
         }[self.verdict]
+        return (
+            f'Best of {self.comparisons} in {self.metric}: {self.variant}, '
+            f'{tables.interval(change)}{widened if self.comparisons > 1 else ""}. {advice}'
+        )
 
 
 def columns(records: Sequence[Record]) -> dict[str, str]:
@@ -115,13 +115,13 @@ def recommendation(records: Sequence[Record], name: str) -> Recommendation | Non
     return Recommendation(best, name, found[best], len(found), verdict(found[best]))
 
 
-def write(records: Sequence[Record], folder: Path, compared: Sequence[str] = ()) -> str:
+def write(records: Sequence[Record], folder: Path, compared: Sequence[str]) -> str:
     """``table.md``, ``table.csv`` and a picture for every kind of plot that has something to show.
 
     Args:
         records: of one study, finished.
         folder: where they go; it is made.
-        compared: keys of the config in which methods differ, for the text.
+        compared: keys of the config in which methods differ.
 
     Returns:
         What to print: the table and the recommendation.
@@ -136,14 +136,12 @@ def write(records: Sequence[Record], folder: Path, compared: Sequence[str] = ())
         figure = draw(records, name)
         if figure is not None:
             write_whole(folder / f'{kind}.png', plots.png(figure))
-    text = (
-        'In percent: mean and standard deviation over seeds; difference to the baseline with its '
-        '95 % interval.'
-    )
-    if compared:
-        text += f' Compared: {", ".join(compared)}.'
     best = recommendation(records, name)
-    return f'{text}\n\n{table}' + (f'\n{best}' if best else '')
+    return (
+        'In percent: mean and standard deviation over seeds; difference to the baseline with its '
+        f'95 % interval. Compared: {", ".join(compared)}.\n\n{table}'
+        + (f'\n{best}\n' if best else '')
+    )
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

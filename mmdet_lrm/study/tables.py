@@ -6,11 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..errors import UserError
 from .records import Record
 from .statistics import Difference, paired_over_seeds
 
 Methods = dict[str, dict[int, Record]]
 """Runs by label and seed."""
+
+
+class ReportError(UserError):
+    """Records, or a document, of which no table or plot can be made."""
 
 
 def by_label(records: Sequence[Record]) -> Methods:
@@ -37,13 +42,11 @@ def values(runs: dict[int, Record], name: str, seeds: Sequence[int]) -> list[flo
     return [percent(name, np.nan if value is None else value) for value in found]
 
 
-def differences(
-    methods: Methods, name: str, confidence: float = 0.95
-) -> dict[str, Difference]:
+def differences(methods: Methods, name: str, confidence: float = 0.95) -> dict[str, Difference]:
     """Of each variant to its baseline, on the seeds that all with this baseline have.
 
     Raises:
-        ValueError: a baseline and its variants share no seed.
+        ReportError: a baseline and its variants share no seed.
     """
     groups: dict[str, list[str]] = {}
     for label, runs in methods.items():
@@ -55,7 +58,7 @@ def differences(
         seeds = sorted(set.intersection(*(set(methods[label]) for label in labels)))
         if not seeds:
             given = ', '.join(f'{label}: {sorted(methods[label])}' for label in labels)
-            raise ValueError(f'methods that are compared need a seed in common; seeds of {given}')
+            raise ReportError(f'methods that are compared need a seed in common; seeds of {given}')
         group = [values(methods[label], name, seeds) for label in labels]
         found |= zip(labels[1:], paired_over_seeds(group, confidence), strict=True)
     return found
