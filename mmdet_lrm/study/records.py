@@ -74,3 +74,14 @@ def write_records(records: Sequence[Record], path: Path) -> None:
         f'{{"shared": {json.dumps(shared)},\n"records": [\n' + ',\n'.join(lines) + '\n]}\n'
     )
     os.replace(whole, path)
+
+
+def put_record(record: Record, path: Path) -> None:
+    """Among the records of a file, in the place of one of its label and seed."""
+    records = read_records(path) if path.exists() else []
+    places = [(each.label, each.seed) for each in records]
+    if (record.label, record.seed) in places:
+        records[places.index((record.label, record.seed))] = record
+    else:
+        records.append(record)
+    write_records(records, path)

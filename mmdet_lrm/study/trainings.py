@@ -5,97 +5,144 @@ import json
 import math
 import os
 import platform
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 
 import mmdet_lrm
 
+from ..errors import UserError
 from ..mining.diagnosis import PREFIX
 
 PACKAGE = Path(mmdet_lrm.__file__).parent
-TOOLS = PACKAGE / '.mim' / 'tools'
+PROGRAM = PACKAGE / '.mim' / 'tools' / 'train.py'
 POLL_SECONDS = 1.0
-stop = threading.Event()  # set to end every training that was started here
 
 
-def train(name: str, config: Config, work_dir: Path) -> dict:
-    """Train by tools/train.py, or go on with it, or find the finished training again.
+class TrainingError(UserError):
+    """A training ended without a result."""
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What a training logged, by name a list; of a repeated epoch the later values."""
+
+    evaluations: dict[str, list] = field(default_factory=dict)
+    """The metrics of each evaluated ``epoch``."""
+    losses: dict[str, list] = field(default_factory=dict)
+    """The loss, and its terms, of the last iterations of each ``epoch``."""
+    diagnosis: dict[str, list] = field(default_factory=dict)
+    """Shares of the gradient at each measured iteration, ``iter``."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """By all parts of an interrupted training."""
+
+    minutes: float = 0.0
+    memory_mb: int = 0
+
+    def and_then(self, minutes: float, memory_mb: int) -> 'Spent':
+        return Spent(self.minutes + minutes, max(self.memory_mb, memory_mb))
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training."""
+
+    config: Path
+    checkpoint: Path
+    logs: Logs
+    spent: Spent
+    memory_of: str
+    """'GPU' or 'process'."""
+    commit: str
+    versions: dict[str, str]
+    hardware: str
+
+
+class Trainings:
+    """Starts trainings, and ends those that run when it is told to stop.
 
     Args:
-        name: of the training, in its lines on the screen.
-        config: all of it, seed included.
-        work_dir: of this training alone; see :func:`run_dir`.
-
-    Returns:
-        A dict that JSON can hold: ``metrics`` of the last evaluation, ``evaluations``, ``losses``
-        and ``diagnosis`` (see :func:`read_logs`), ``minutes`` of all its parts,
-        ``memory_mb`` and ``memory_of``, ``commit``, ``versions``, ``hardware``, and paths
-        ``config``, ``checkpoint``.
+        program: takes a config, ``--resume`` and ``--work-dir``.
     """
-    file, done = work_dir / 'config.py', work_dir / 'done.json'
-    state = work_dir / 'spent.json'  # of all parts of an interrupted training
-    epochs = config.train_cfg.max_epochs
-    if not done.exists():
-        work_dir.mkdir(parents=True, exist_ok=True)
-        config.dump(file)
-        command = [sys.executable, str(TOOLS / 'train.py'), str(file), '--resume']
-        command += ['--work-dir', str(work_dir)]
-        spent = json.loads(state.read_text()) if state.exists() else dict(minutes=0.0, memory=0)
-        begin = time.monotonic()
-        with open(work_dir / 'train.log', 'a') as log:
-            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-            memory = spent['memory']
+
+    def __init__(self, program: Path = PROGRAM) -> None:
+        self.program = program
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def train(self, name: str, config: Config, work_dir: Path) -> Training:
+        """Train, or go on with it, or find the finished training again.
+
+        Args:
+            name: of the training, in its lines on the screen.
+            config: all of it, seed included.
+            work_dir: of this training alone; see :func:`run_dir`.
+
+        Raises:
+            TrainingError: it failed, or was stopped.
+        """
+        file, finished = work_dir / 'config.py', work_dir / 'finished.json'
+        if not finished.exists():
+            work_dir.mkdir(parents=True, exist_ok=True)
+            config.dump(file)
+            spent = self._run(name, file, config.train_cfg.max_epochs)
+            on_gpu = max((row.get('memory', 0) for row in scalars(work_dir)), default=0)
+            whole = work_dir / 'finished.json.part'
+            whole.write_text(
+                json.dumps(
+                    dict(
+                        logs=asdict(read_logs(work_dir)),
+                        spent=asdict(Spent(round(spent.minutes, 2), on_gpu or spent.memory_mb)),
+                        memory_of='GPU' if on_gpu else 'process',
+                        **surroundings(),
+                    )
+                )
+            )
+            os.replace(whole, finished)
+        found = json.loads(finished.read_text())
+        logs, spent = Logs(**found.pop('logs')), Spent(**found.pop('spent'))
+        checkpoint = work_dir / f'epoch_{config.train_cfg.max_epochs}.pth'
+        return Training(config=file, checkpoint=checkpoint, logs=logs, spent=spent, **found)
+
+    def _run(self, name: str, file: Path, epochs: int) -> Spent:
+        """The process, to its end; what it and its earlier parts took."""
+        work_dir, log = file.parent, file.with_name('train.log')
+        state = work_dir / 'spent.json'
+        before = Spent(**json.loads(state.read_text())) if state.exists() else Spent()
+        command = [sys.executable, self.program, file, '--resume', '--work-dir', work_dir]
+        begin, memory = time.monotonic(), 0
+        with open(log, 'a') as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
             try:
-                memory = max(memory, follow(process, name, work_dir, epochs))
+                print(f'{name}: starting', flush=True)
+                shown = 0
+                while process.poll() is None and not self._stopped.wait(POLL_SECONDS):
+                    memory = max(memory, resident_mb(process.pid))
+                    shown = show_progress(name, work_dir, epochs, shown)
             finally:
                 process.terminate()
                 process.wait()
-                minutes = spent['minutes'] + (time.monotonic() - begin) / 60
-                state.write_text(json.dumps(dict(minutes=minutes, memory=memory)))
-        if stop.is_set():
-            raise KeyboardInterrupt
+                spent = before.and_then((time.monotonic() - begin) / 60, memory)
+                state.write_text(json.dumps(asdict(spent)))
+        if self._stopped.is_set():
+            raise TrainingError(f'training {name} was stopped; it can go on from its last epoch')
         if process.returncode:
-            tail = ''.join((work_dir / 'train.log').read_text().splitlines(True)[-15:])
-            sys.exit(f'{tail}\nerror: training {name} failed; all of its log: {log.name}')
-        record = read_logs(work_dir)
-        on_gpu = max((row.get('memory', 0) for row in scalars(work_dir)), default=0)
-        record |= dict(
-            minutes=round(minutes, 2),
-            memory_mb=on_gpu or memory,
-            memory_of='GPU' if on_gpu else 'process',
-            **surroundings(),
-        )
-        done.write_text(json.dumps(record, indent=1))
-    paths = dict(config=file, checkpoint=work_dir / f'epoch_{epochs}.pth')
-    return json.loads(done.read_text()) | {key: str(path) for key, path in paths.items()}
-
-
-def interruptible(main: Callable[[], None]) -> None:
-    """Run a program of trainings so that an interruption ends them too, and says how to go on."""
-    # Asked to end, the trainings that it started end as well.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit('\ninterrupted; the same command goes on from the last finished epoch')
-
-
-def require_epochs(config: Config, name: str) -> None:
-    """Progress, logs and records are counted in epochs."""
-    if config.train_cfg.get('max_epochs') is None:
-        sys.exit(
-            f'error: {name} trains by iterations (train_cfg has no max_epochs), and this tool '
-            "counts epochs; give its train_cfg type='EpochBasedTrainLoop' and max_epochs, and a "
-            'schedule by epoch'
-        )
+            tail = ''.join(log.read_text().splitlines(True)[-15:])
+            raise TrainingError(f'training {name} failed; all of its log: {log}; its end:\n{tail}')
+        return spent
 
 
 def run_dir(name: str, config: Config, folder: Path) -> Path:
@@ -103,6 +150,9 @@ def run_dir(name: str, config: Config, folder: Path) -> Path:
     stamp = Path(config.get('data_root') or '') / 'drawn.json'
     text = config.pretty_text + (stamp.read_text() if stamp.is_file() else '')
     return Path(folder) / f'{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
+
+
+# --- reading logs ---------------------------------------------------------------------------------
 
 
 def scalars(work_dir: Path) -> list[dict]:
@@ -115,12 +165,7 @@ def scalars(work_dir: Path) -> list[dict]:
     return rows
 
 
-def read_logs(work_dir: Path) -> dict:
-    """``metrics``, rows of ``evaluations`` and ``losses`` by epoch, ``diagnosis`` by iteration.
-
-    A diagnosis has thousands of values: it is kept as a list for each of them, ``iter`` among them.
-    Of an epoch that an interruption made it repeat the later rows count.
-    """
+def read_logs(work_dir: Path) -> Logs:
     evaluations, losses, diagnosis = {}, {}, {}
     for row in scalars(work_dir):
         values = {key: value for key, value in row.items() if '/' in key}
@@ -132,91 +177,77 @@ def read_logs(work_dir: Path) -> dict:
         elif 'loss' in row:
             terms = {key: value for key, value in row.items() if key.startswith('loss')}
             losses[row['epoch']] = dict(epoch=row['epoch'], **terms)
-    evaluations, losses, diagnosis = (
-        [rows[key] for key in sorted(rows)] for rows in (evaluations, losses, diagnosis)
-    )
-    last = evaluations[-1] if evaluations else {}
-    metrics = {key: value for key, value in last.items() if key != 'epoch'}
-    columns = {key: [kept(row[key], 3) for row in diagnosis] for key in (diagnosis or [{}])[0]}
-    return dict(metrics=metrics, evaluations=evaluations, losses=losses, diagnosis=columns)
+    return Logs(columns(evaluations, 4), columns(losses, 4), columns(diagnosis, 3))
 
 
-def rounded(row: dict) -> dict:
-    """For records: four digits are more than chance leaves of any metric."""
-    return {key: kept(value, 4) for key, value in row.items()}
+def columns(rows: Mapping[int, dict], digits: int) -> dict[str, list]:
+    """By name a list in the order of the rows' numbers, None where a row lacks a value."""
+    ordered = [rows[number] for number in sorted(rows)]
+    names = dict.fromkeys(name for row in ordered for name in row)
+    return {name: [kept(row.get(name), digits) for row in ordered] for name in names}
 
 
-def kept(value: object, digits: int) -> object:
-    """A value for JSON, which has no NaN."""
+def kept(value: object, digits: int = 4) -> object:
+    """A value for JSON, which has no NaN; four digits are more than chance leaves of any metric."""
     if not isinstance(value, float):
         return value
     return round(value, digits) if math.isfinite(value) else None
 
 
-def surroundings() -> dict:
-    """What a result was made with: commit of this code, versions, and the machine."""
-    import torch
-
-    git = [
-        'git',
-        '-C',
-        str(Path(mmdet_lrm.__file__).parent),
-        'describe',
-        '--always',
-        '--dirty',
-        '--exclude=*',
-    ]
-    found = subprocess.run(git, capture_output=True, text=True, check=False)
-    commit = found.stdout.strip() or f'mmdet_lrm {version("mmdet_lrm")}'
-    packages = {name: version(dist) for name, dist in distributions().items()}
-    if torch.cuda.is_available():
-        hardware = f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
-    else:
-        hardware = f'CPU, {os.cpu_count()} cores, {processor()}'
-    versions = dict(python=platform.python_version(), torch=torch.__version__, **packages)
-    return dict(commit=commit, versions=versions, hardware=hardware)
+# --- watching processes ---------------------------------------------------------------------------
 
 
-def distributions() -> dict[str, str]:
-    """The installed distribution of each package, which has one of several names."""
-    from importlib.metadata import packages_distributions
-
-    installed = packages_distributions()
-    return {name: installed[name][0] for name in ('mmdet', 'mmengine', 'mmcv') if name in installed}
-
-
-def processor() -> str:
-    cpuinfo = Path('/proc/cpuinfo')
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.processor()
-
-
-def follow(process: subprocess.Popen, name: str, work_dir: Path, epochs: int) -> int:
-    """Print one line an epoch until the training ends; its largest resident memory in MB."""
-    print(f'{name}: starting', flush=True)
-    shown, memory = 0, 0
-    while process.poll() is None and not stop.wait(POLL_SECONDS):
-        memory = max(memory, resident_mb(process.pid))
-        rows = [row for row in scalars(work_dir) if 'loss' in row]
-        if not rows or rows[-1]['epoch'] <= shown:
-            continue
-        shown = rows[-1]['epoch']
-        iters = max(row['iter'] for row in rows) / max(shown - 0.5, 0.5)
-        left = max(epochs - shown + 0.5, 0) * iters * rows[-1]['time'] / 60
-        print(
-            f'{name}: epoch {shown} of {epochs}, loss {rows[-1]["loss"]:.1f}, '
-            f'about {left:.1f} min left',
-            flush=True,
-        )
-    return memory
+def show_progress(name: str, work_dir: Path, epochs: int, shown: int) -> int:
+    """Print a line once an epoch began to be logged; the epoch that was shown last."""
+    rows = [row for row in scalars(work_dir) if 'loss' in row]
+    if not rows or rows[-1]['epoch'] <= shown:
+        return shown
+    epoch = rows[-1]['epoch']
+    iters = max(row['iter'] for row in rows) / max(epoch - 0.5, 0.5)
+    left = max(epochs - epoch + 0.5, 0) * iters * rows[-1]['time'] / 60
+    print(
+        f'{name}: epoch {epoch} of {epochs}, loss {rows[-1]["loss"]:.1f}, about {left:.1f} min '
+        'left',
+        flush=True,
+    )
+    return epoch
 
 
 def resident_mb(pid: int) -> int:
     """Largest resident memory that a process had so far, where the system tells."""
+    found = _after('VmHWM:', f'/proc/{pid}/status')
+    return int(found.split()[0]) // 1024 if found else 0
+
+
+# --- what a result was made with ------------------------------------------------------------------
+
+
+def surroundings() -> dict:
+    """``commit`` of this code, ``versions``, and ``hardware``."""
+    git = ['git', '-C', str(PACKAGE), 'describe', '--always', '--dirty', '--exclude=*']
+    found = subprocess.run(git, capture_output=True, text=True, check=False)
+    commit = found.stdout.strip() or f'mmdet_lrm {version("mmdet_lrm")}'
+    # Each package has a distribution of one of several names.
+    installed = packages_distributions()
+    packages = {
+        name: version(installed[name][0])
+        for name in ('mmdet', 'mmengine', 'mmcv')
+        if name in installed
+    }
+    if torch.cuda.is_available():
+        hardware = f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    else:
+        processor = _after('model name\t:', '/proc/cpuinfo') or platform.processor()
+        hardware = f'CPU, {os.cpu_count()} cores, {processor}'
+    versions = dict(python=platform.python_version(), torch=torch.__version__, **packages)
+    return dict(commit=commit, versions=versions, hardware=hardware)
+
+
+def _after(prefix: str, file: str) -> str:
+    """The rest of the first line of a system's file that begins so; '' where there is none."""
     try:
-        status = Path(f'/proc/{pid}/status').read_text()
+        lines = Path(file).read_text().splitlines()
     except OSError:
-        return 0
-    found = [line.split()[1] for line in status.splitlines() if line.startswith('VmHWM')]
-    return int(found[0]) // 1024 if found else 0
+        return ''
+    found = (line.removeprefix(prefix).strip() for line in lines if line.startswith(prefix))
+    return next(found, '')

@@ -1,0 +1,179 @@
+"""From the runs of a study to their records: trained where they are missing, shared, and merged."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+
+from ..launch import config_path, find_datasets
+from ..mining.diagnosis import stages
+from .fairness import StudyError
+from .plan import Run
+from .records import Record
+from .trainings import Training, Trainings, kept, run_dir
+
+# In these a record says to which run of which study it belongs.
+OF_RUN = ('label', 'baseline', 'config', 'seed', 'changes', 'common', 'epochs', 'last')
+
+
+def run_all(plan: Sequence[Run], folder: Path, jobs: int = 1) -> list[Record]:
+    """The record of every run, in the order of the plan; what is missing is trained first.
+
+    Args:
+        folder: trainings go to ``runs`` in it, each found again by its whole config.
+        jobs: trainings at a time.
+
+    Raises:
+        TrainingError: one failed; the others are stopped.
+    """
+    trainings = Trainings()
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(run_one, run, folder / 'runs', trainings) for run in plan]
+        try:
+            for number, job in enumerate(waiting, start=1):
+                job.result()
+                print(f'{number} of {len(waiting)} runs are ready', flush=True)
+        except BaseException:
+            trainings.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [job.result() for job in waiting]
+
+
+def run_one(run: Run, folder: Path, trainings: Trainings) -> Record:
+    work_dir = run_dir(run.name, run.config, folder).resolve()
+    config = run.config
+    if run.study.evaluate:
+        dump = dict(type='DumpDetResults', out_file_path=str(work_dir / 'detections.pkl'))
+        config = config.copy()
+        config.val_evaluator = [*recorded_evaluators(config), dump]
+    return record(run, trainings.train(run.name, config, work_dir))
+
+
+def record(run: Run, training: Training) -> Record:
+    """Of a finished training; of one that is not evaluated the metrics are what was measured."""
+    logs = training.logs
+    if run.study.evaluate:
+        metrics = mean_of_last(logs.evaluations, run.study.last)
+    elif logs.diagnosis:
+        metrics = {
+            f'{stage}/{name}': kept(value)
+            for stage, values in stages(logs.diagnosis).items()
+            for name, value in values.items()
+        }
+    else:
+        raise StudyError('nothing was measured; give an --interval below the number of iterations')
+    return Record(
+        **of_run(run),
+        metrics=metrics,
+        images=image_lists(run.config),
+        initial_weights=run.initial_weights,
+        commit=training.commit,
+        versions=training.versions,
+        hardware=training.hardware,
+        minutes=training.spent.minutes,
+        memory_mb=training.spent.memory_mb,
+        memory_of=training.memory_of,
+        evaluations=logs.evaluations,
+        losses=logs.losses,
+        diagnosis=logs.diagnosis,
+    )
+
+
+def of_run(run: Run) -> dict[str, object]:
+    """The fields ``OF_RUN``."""
+    return dict(
+        label=run.variant.label,
+        baseline=run.variant.baseline,
+        config=Path(config_path(run.variant.config)).stem,
+        seed=run.seed,
+        changes=run.changes,
+        common=run.common,
+        epochs=run.config.train_cfg.max_epochs,
+        last=run.study.last,
+    )
+
+
+def mean_of_last(evaluations: dict[str, list], number: int) -> dict[str, float | None]:
+    """Metrics over the last evaluated epochs; None where one of them has no value."""
+    found = {}
+    for name, values in evaluations.items():
+        last = values[-number:]
+        if name != 'epoch':
+            found[name] = None if None in last else kept(float(np.mean(last)))
+    return found
+
+
+def image_lists(config: Config) -> str:
+    """Which images train and are evaluated, without the machine's path."""
+    lists = [
+        dataset.get('ann_file', '')
+        for loader in ('train_dataloader', 'val_dataloader')
+        for dataset in find_datasets(config[loader])
+    ]
+    return f'{Path(config.get("data_root") or "").name}: {", ".join(lists)}'
+
+
+def recorded_evaluators(config: Config) -> list[dict]:
+    """The config's, of which the first of VOC's reports each class, as KITTI's does."""
+    given = config.val_evaluator
+    found = [dict(each) for each in (given if isinstance(given, list) else [given])]
+    of_voc = [
+        each for each in found if each['type'] == 'VOCMetric' and each.get('metric', 'mAP') == 'mAP'
+    ]
+    if of_voc:
+        of_voc[0].update(type='VOCClassMetric', prefix='voc')
+    return found
+
+
+# --- shares of a study ----------------------------------------------------------------------------
+
+
+def read_part(text: str) -> tuple[int, int]:
+    """I and N of 'I/N'."""
+    number, slash, of = text.partition('/')
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise StudyError(f"--part is '{text}'; it must be I/N, such as 2/8, with I from 1 to N")
+    return int(number), int(of)
+
+
+def part(plan: Sequence[Run], number: int, of: int) -> list[Run]:
+    """The runs of one of several machines, ``number`` from 1 on.
+
+    Neighbours in the plan stay together, so that a part has whole seeds as far as the numbers
+    allow: what is compared on one seed was trained by one machine.
+    """
+    return list(plan[len(plan) * (number - 1) // of : len(plan) * number // of])
+
+
+def merge(plan: Sequence[Run], records: Iterable[Record]) -> tuple[list[Record], list[Run]]:
+    """Records of parts in the order of the plan, and the runs that none of them has.
+
+    Raises:
+        StudyError: a record is of no run of the plan, two of a run differ, or records that are
+            compared were not made from the same images and first weights.
+    """
+    runs = {(run.variant.label, run.seed): run for run in plan}
+    found, starts = {}, {}
+    for each in records:
+        key = each.label, each.seed
+        name = f'{each.label}, seed {each.seed}'
+        if key not in runs:
+            raise StudyError(f'{name} is no run of this study; merge only the parts of one study')
+        for field, value in of_run(runs[key]).items():
+            if getattr(each, field) != value:
+                raise StudyError(
+                    f'{name} was recorded with {field} {getattr(each, field)!r}, and the study '
+                    f'has {value!r}; it belongs to another study, or to an older form of this one'
+                )
+        if found.setdefault(key, each) != each:
+            raise StudyError(f'{name} was recorded twice, with different results; leave out one')
+        start = each.images, each.initial_weights
+        if starts.setdefault((each.baseline or each.label, each.seed), start) != start:
+            raise StudyError(
+                f'{name} had other images or first weights than what it is compared with'
+            )
+    missing = [run for key, run in runs.items() if key not in found]
+    return [found[key] for key in runs if key in found], missing
