@@ -28,8 +28,7 @@ BLUE, ORANGE, GREEN = '#0072B2', '#E69F00', '#009E73'
 RED, SKY, PURPLE = '#D55E00', '#56B4E9', '#CC79A7'
 GREY = '#888888'
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, 'black')
-OF_GROUP = dict(zip(GROUPS, (GREEN, RED, '#BBBBBB'), strict=True))
-NAME_OF_GROUP = dict(zip(GROUPS, ('positives', 'hard negatives', 'easy negatives'), strict=True))
+AREAS = {'positives': GREEN, 'hard negatives': RED, 'easy negatives': '#BBBBBB'}  # of GROUPS
 OF_RATIO = (SKY, BLUE, PURPLE, 'black', ORANGE)  # other than those of the groups, beside it
 WIDTH = 7.0  # inches: the text of a page with two columns
 BENEATH = 0.22  # rows: seeds lie beneath their mean, which would hide them
@@ -149,47 +148,37 @@ def draw_learning(records: Sequence[Record], name: str) -> Figure | None:
     return figure
 
 
-class Shares(NamedTuple):
-    """Of the gradient of a training, in percent, by iteration."""
+class Diagnosis(NamedTuple):
+    """Of a training, by iteration."""
 
     label: str
     steps: list[int]
-    ratio: str
-    """The diagnosed K nearest to a quarter, by which hard is told from easy in ``groups``."""
-    groups: dict[str, np.ndarray]
-    easy: dict[str, np.ndarray]
-    """By K, what mining with it would take out."""
-    missed: dict[str, np.ndarray]
-    """By K, the positives outside of it; NaN in a step without positives."""
+    ratios: list[str]
+    """Every K that was diagnosed, as the columns spell it."""
+    columns: dict[str, np.ndarray]
+    """In percent: ``K/gradient/GROUP`` of the gradient, ``K/missed`` of the positives."""
 
 
-def gradient_shares(records: Sequence[Record]) -> list[Shares]:
-    """Of each baseline's first training that was diagnosed."""
-    found = []
-    for record in first_diagnosed([record for record in records if record.baseline is None]):
-        columns = {key: 100 * np.array(each, float) for key, each in record.diagnosis.items()}
-        ratios = ratios_of(record)
-        middle = min(ratios, key=lambda ratio: abs(float(ratio) - 0.25))
-        groups = {group: columns[f'{middle}/gradient/{group}'] for group in GROUPS}
-        easy = {ratio: columns[f'{ratio}/gradient/easy'] for ratio in ratios}
-        missed = {ratio: columns[f'{ratio}/missed'] for ratio in ratios}
-        steps = record.diagnosis['iter']
-        found.append(Shares(record.label, steps, middle, groups, easy, missed))
-    return found
-
-
-def first_diagnosed(records: Sequence[Record]) -> list[Record]:
-    """Of each method the first training that was diagnosed."""
-    first: dict[str, Record] = {}
+def first_diagnoses(records: Sequence[Record]) -> list[Diagnosis]:
+    """Of each method, the first training that was diagnosed."""
+    found: dict[str, Diagnosis] = {}
     for record in records:
-        if record.diagnosis:
-            first.setdefault(record.label, record)
-    return list(first.values())
+        if record.diagnosis and record.label not in found:
+            steps = record.diagnosis['iter']
+            columns = {key: 100 * np.array(each, float) for key, each in record.diagnosis.items()}
+            ratios = list(dict.fromkeys(key.split('/')[0] for key in columns if '/' in key))
+            found[record.label] = Diagnosis(record.label, steps, ratios, columns)
+    return list(found.values())
 
 
-def ratios_of(record: Record) -> list[str]:
-    """Every K that was diagnosed, as the keys spell it."""
-    return list(dict.fromkeys(key.split('/')[0] for key in record.diagnosis if '/' in key))
+def nearest_to_quarter(ratios: Sequence[str]) -> str:
+    """The K by which hard is told from easy."""
+    return min(ratios, key=lambda ratio: abs(float(ratio) - 0.25))
+
+
+def smallest_in_all(found: Sequence[Diagnosis]) -> str:
+    """The smallest K that all trainings have."""
+    return min(set.intersection(*(set(each.ratios) for each in found)), key=float)
 
 
 @matplotlib.rc_context(STYLE)
@@ -199,66 +188,47 @@ def draw_diagnosis(records: Sequence[Record], name: str) -> Figure | None:
     On the left the shares, with the hardest quarter told from the rest; on the right what mining
     with each K would take out, and, dashed, the positives that it would drop.
     """
-    found = gradient_shares(records)
+    found = first_diagnoses([record for record in records if record.baseline is None])
     if not found:
         return None
     figure = Figure(figsize=(WIDTH, 0.8 + 2.1 * len(found)))
-    for pair, shares in zip(figure.subplots(len(found), 2, squeeze=False), found, strict=True):
-        _draw_groups(pair[0], shares)
-        _draw_ratios(pair[1], shares)
-    for axes in pair:
-        axes.set_xlabel('iteration')
+    for pair, each in zip(figure.subplots(len(found), 2, squeeze=False), found, strict=True):
+        _draw_groups(pair[0], each)
+        _draw_ratios(pair[1], each)
     areas, names = pair[0].get_legend_handles_labels()
     lines, ratios = pair[1].get_legend_handles_labels()
     dashed = Line2D([], [], color=GREY, linestyle='--')
     labels = [*names, *ratios, 'positives outside K']
     figure.legend([*areas, *lines, dashed], labels, loc='outside lower center', ncols=4)
+    figure.supxlabel('iteration', fontsize=9)
     return figure
 
 
-def _draw_groups(axes: Axes, shares: Shares) -> None:
-    colours, labels = OF_GROUP.values(), NAME_OF_GROUP.values()
-    axes.stackplot(shares.steps, shares.groups.values(), labels=labels, colors=colours)
-    axes.set(ylim=(0, 100), xlim=(shares.steps[0], shares.steps[-1]))
-    axes.set_title(shares.label, loc='left')
-    axes.set_ylabel(f'gradient, K = {_in_percent(shares.ratio)}')
+def _draw_groups(axes: Axes, of: Diagnosis) -> None:
+    middle = nearest_to_quarter(of.ratios)
+    series = [of.columns[f'{middle}/gradient/{group}'] for group in GROUPS]
+    axes.stackplot(of.steps, series, labels=AREAS, colors=AREAS.values())
+    axes.set(ylim=(0, 100), xlim=(of.steps[0], of.steps[-1]))
+    axes.set_title(of.label, loc='left')
+    axes.set_ylabel(f'gradient, {_k(middle)}')
     axes.yaxis.set_major_formatter(as_percent)
 
 
-def _draw_ratios(axes: Axes, shares: Shares) -> None:
-    for (ratio, easy), colour in zip(shares.easy.items(), cycle(OF_RATIO), strict=False):
-        axes.plot(shares.steps, easy, '-', color=colour, label=f'K = {_in_percent(ratio)}')
-        axes.plot(shares.steps, shares.missed[ratio], '--', color=colour)
+def _draw_ratios(axes: Axes, of: Diagnosis) -> None:
+    for ratio, colour in zip(of.ratios, cycle(OF_RATIO), strict=False):
+        easy, missed = of.columns[f'{ratio}/gradient/easy'], of.columns[f'{ratio}/missed']
+        axes.plot(of.steps, easy, '-', color=colour, label=_k(ratio))
+        axes.plot(of.steps, missed, '--', color=colour)
     axes.set_ylabel('easy negatives outside K')
     axes.set_yscale('symlog', linthresh=1)
     # A little below 0, where a dashed line would lie on the frame.
-    axes.set(ylim=(-0.1, 100), xlim=(shares.steps[0], shares.steps[-1]))
+    axes.set(ylim=(-0.1, 100), xlim=(of.steps[0], of.steps[-1]))
     axes.yaxis.set_major_locator(FixedLocator([0, 1, 10, 100]))
     axes.yaxis.set_major_formatter(as_percent)
 
 
-def _in_percent(ratio: str) -> str:
-    return f'{100 * float(ratio):g} %'
-
-
-class Line(NamedTuple):
-    """Of a method, in percent, by iteration."""
-
-    label: str
-    steps: list[int]
-    values: np.ndarray
-
-
-def background_lines(records: Sequence[Record]) -> tuple[str, list[Line]]:
-    """The smallest K that was diagnosed in all methods, and the easy negatives outside of it."""
-    found = first_diagnosed(records)
-    common = set.intersection(*(set(ratios_of(record)) for record in found)) if found else set()
-    if not common:
-        return '', []
-    smallest = min(common, key=float)
-    key = f'{smallest}/gradient/easy'
-    diagnoses = [(record.label, record.diagnosis) for record in found]
-    return smallest, [Line(name, d['iter'], 100 * np.array(d[key], float)) for name, d in diagnoses]
+def _k(ratio: str) -> str:
+    return f'K = {100 * float(ratio):g} %'
 
 
 @matplotlib.rc_context(STYLE)
@@ -266,17 +236,17 @@ def draw_background(records: Sequence[Record], name: str) -> Figure | None:
     """What mining leaves to itself: the gradient of easy negatives in each method's first training.
 
     Their share of the gradient of all priors, whether they train or not, outside the smallest K
-    that was diagnosed.
+    that was diagnosed in all.
     """
-    ratio, lines = background_lines(records)
-    if not lines:
+    found = first_diagnoses(records)
+    if not found:
         return None
-    figure = Figure(figsize=(WIDTH, 2.8 + 0.1 * len(lines)))
+    figure = Figure(figsize=(WIDTH, 2.8 + 0.1 * len(found)))
     axes = figure.subplots()
-    for line in lines:
-        axes.plot(line.steps, line.values, label=line.label)
-    axes.set(xlabel='iteration', ylim=(0, 100))
-    axes.set_ylabel(f'gradient outside K = {_in_percent(ratio)}')
+    ratio = smallest_in_all(found)
+    for each in found:
+        axes.plot(each.steps, each.columns[f'{ratio}/gradient/easy'], label=each.label)
+    axes.set(xlabel='iteration', ylabel=f'gradient outside {_k(ratio)}', ylim=(0, 100))
     axes.yaxis.set_major_formatter(as_percent)
     figure.legend(loc='outside lower center', ncols=2)
     return figure

@@ -8,6 +8,7 @@ from scipy import stats
 from mmdet_lrm.study import plots
 
 MAP = 'voc/mAP'
+RATIOS = ['0.5', '0.3', '0.1']
 BASELINE, MINED, WORSE = [0.1, 0.2, 0.3], [0.11, 0.22, 0.33], [0.05, 0.15, 0.25]
 
 
@@ -103,7 +104,7 @@ def test_without_recorded_losses_the_metric_is_drawn_alone(learned):
 
 
 def diagnosis(**easy):
-    """By K, spelt ``K025``, the easy negatives at two iterations; a third of the rest is hard."""
+    """By K, spelt ``K05``, the easy negatives at two iterations; a quarter of the rest is hard."""
     columns = {'iter': [1, 21]}
     for name, values in easy.items():
         ratio = f'0.{name[2:]}'
@@ -125,16 +126,18 @@ def diagnosed(records):
     ]
 
 
-def test_shares_are_of_the_baselines_first_training_at_the_k_nearest_to_a_quarter(diagnosed):
-    (shares,) = plots.gradient_shares(diagnosed)
-    assert (shares.label, shares.steps, shares.ratio) == ('baseline', [1, 21], '0.3')
-    assert {name: [*each] for name, each in shares.groups.items()} == {
-        'positives': pytest.approx([30, 60]),
-        'hard': pytest.approx([10, 20]),
-        'easy': pytest.approx([60, 20]),
-    }
-    assert shares.easy['0.1'] == pytest.approx([90, 80])
-    assert shares.missed['0.1'] == pytest.approx([0, float('nan')], nan_ok=True)
+def test_a_diagnosis_is_that_of_each_methods_first_training_in_percent(diagnosed):
+    baseline, mined = plots.first_diagnoses(diagnosed)
+    assert (baseline.label, baseline.steps, baseline.ratios) == ('baseline', [1, 21], RATIOS)
+    assert baseline.columns['0.3/gradient/positives'] == pytest.approx([30, 60])
+    assert baseline.columns['0.1/gradient/easy'] == pytest.approx([90, 80])
+    assert baseline.columns['0.1/missed'] == pytest.approx([0, float('nan')], nan_ok=True)
+    assert (mined.label, mined.ratios) == ('mined', ['0.5', '0.3'])
+
+
+def test_hard_is_told_from_easy_by_the_k_nearest_to_a_quarter():
+    assert plots.nearest_to_quarter(['0.5', '0.3', '0.1']) == '0.3'
+    assert plots.nearest_to_quarter(['0.02', '0.2', '1.0']) == '0.2'
 
 
 def test_the_diagnosis_is_drawn_with_the_names_of_its_areas_and_lines(diagnosed):
@@ -146,6 +149,7 @@ def test_the_diagnosis_is_drawn_with_the_names_of_its_areas_and_lines(diagnosed)
     # Stacked: positives to 60, with the hard negatives to 80, and all to 100.
     assert top == pytest.approx({'positives': 60, 'hard negatives': 80, 'easy negatives': 100})
     by_name = {line.get_label(): [*line.get_ydata()] for line in right.get_lines()}
+    assert left.get_ylabel() == 'gradient, K = 30 %'
     assert by_name['K = 50 %'] == pytest.approx([50, 40])
     assert by_name['K = 10 %'] == pytest.approx([90, 80])
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -153,16 +157,11 @@ def test_the_diagnosis_is_drawn_with_the_names_of_its_areas_and_lines(diagnosed)
 
 
 def test_the_background_is_that_outside_the_smallest_k_of_all_methods(diagnosed):
-    ratio, lines = plots.background_lines(diagnosed)
-    assert ratio == '0.3'  # which the mined one has too
-    assert [(line.label, line.steps, [*line.values]) for line in lines] == [
-        ('baseline', [1, 21], pytest.approx([60, 20])),
-        ('mined', [1, 21], pytest.approx([20, 10])),
-    ]
-    figure = plots.draw_background(diagnosed, MAP)
-    drawn = {line.get_label(): [*line.get_ydata()] for line in figure.axes[0].get_lines()}
+    (axes,) = plots.draw_background(diagnosed, MAP).axes
+    drawn = {line.get_label(): [*line.get_ydata()] for line in axes.get_lines()}
     assert drawn == {'baseline': pytest.approx([60, 20]), 'mined': pytest.approx([20, 10])}
-    assert figure.axes[0].get_ylabel() == 'gradient outside K = 30 %'
+    assert axes.get_ylabel() == 'gradient outside K = 30 %'  # 10 % was diagnosed in one alone
+    assert axes.yaxis.get_major_formatter()(60, 0) == '60 %'
 
 
 # --- all ------------------------------------------------------------------------------------------
