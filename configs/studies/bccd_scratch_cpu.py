@@ -6,3 +6,4 @@
 baseline = ['yolov3-mobilenetv2_bccd.py', 'ssdlite_bccd.py']
 variants = [dict(hard_ratio=0.25)]
 seeds = 1
+metric = 'test/voc/mAP'

@@ -10,5 +10,6 @@ variants = [
     {'optim_wrapper.optimizer.lr': 0.004},
 ]
 options = _base_._squared | _base_._unbiased
+main = ['hard_ratio=0.25']
 seeds = 3
 diagnose = 13

@@ -25,6 +25,7 @@ variants = [
     {'optim_wrapper.optimizer.lr': 0.004},
     {'hard_ratio': 0.05, 'rank_by': 'loss_conf', 'optim_wrapper.optimizer.lr': 0.004},
 ]
+main = ['hard_ratio=0.25']
 seeds = 3
 diagnose = 13
 differ = ['model.bbox_head.lrm', 'custom_hooks']  # lrm-late has a hook

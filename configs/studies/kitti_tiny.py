@@ -18,6 +18,7 @@ variants = [
     dict(name='focal loss and LRM', hard_ratio=0.25, **_base_._focal),
     dict(name='GHM', **_base_._ghm),
 ]
+main = ['hard_ratio=0.25']
 seeds = 3
 diagnose = 10
 differ = ['model.bbox_head.lrm', 'custom_hooks']  # lrm-late has a hook

@@ -36,9 +36,9 @@ COLUMNS = {
 class Verdict(Enum):
     """On a difference to the baseline whose interval is widened for all that were compared."""
 
-    GAIN = 'above chance'
+    GAIN = 'gain beyond chance'
     CHANCE = 'within chance'
-    LOSS = 'below chance'
+    LOSS = 'loss beyond chance'
     ONE_SEED = 'one seed'
 
 

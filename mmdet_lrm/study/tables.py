@@ -37,7 +37,15 @@ def percent(name: str, value: float) -> float:
 
 
 def values(runs: dict[int, Record], name: str, seeds: Sequence[int]) -> list[float]:
-    """A metric in percent; NaN where it is not defined, as of a class without objects."""
+    """A metric in percent; NaN where it is not defined, as of a class without objects.
+
+    Raises:
+        ReportError: it was not recorded.
+    """
+    for run in runs.values():
+        if name not in run.metrics:
+            known = ', '.join(run.metrics)
+            raise ReportError(f"the runs of '{run.label}' have no metric '{name}', but {known}")
     found = (runs[seed].metrics[name] for seed in seeds)
     return [percent(name, np.nan if value is None else value) for value in found]
 

@@ -74,7 +74,7 @@ def test_the_table_is_by_data_and_detector(cells, study_of):
         '| one seed |'
     )
     assert [line.split(' | ')[0] for line in lines[2:]] == ['| roads', '| roads two', '| cells']
-    assert lines[4].endswith(f'| {interval(gain.difference)} | above chance |')
+    assert lines[4].endswith(f'| {interval(gain.difference)} | gain beyond chance |')
 
 
 def test_the_plot_has_each_gain_in_the_row_of_its_name(cells, study_of):
@@ -97,4 +97,4 @@ def test_the_plot_has_each_gain_in_the_row_of_its_name(cells, study_of):
     assert lower.get_lines()[0].get_marker() == 'x'
     assert lower.texts[1].get_text() == '-2.0, one seed, 6 epochs'
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ['above chance', 'below chance', 'within chance', 'one seed']
+    assert names == ['gain beyond chance', 'loss beyond chance', 'within chance', 'one seed']

@@ -52,6 +52,11 @@ def test_a_metric_that_is_not_defined_is_no_number(study_of):
     assert '| b | 1 | nan |' in tables.markdown(found, {'AP': AP})
 
 
+def test_a_metric_that_was_not_recorded_is_named(study_of):
+    with pytest.raises(tables.ReportError, match=f"'a' have no metric 'voc/mAP', but {AP}"):
+        tables.markdown(study_of(AP, {'a': [10.0]}), {'mAP': MAP})
+
+
 def test_baselines_alone_have_no_differences(records):
     lines = tables.markdown(records[:1], {'AP': MAP}).splitlines()
     assert lines[0] == '| method | seeds | AP | minutes |'
