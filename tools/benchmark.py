@@ -107,10 +107,11 @@ def main() -> None:
     args = parse_args()
     if args.render:
         for path in documents.render(Path(__file__)):
-            print(f'wrote {path}')
+            print(f'wrote {os.path.relpath(path)}')
         return
     # Models say how each of their layers is initialised, which here is told for every run.
     MMLogger.get_instance('benchmark', log_level='WARNING')
+    share = runs.read_part(args.part) if args.part else None
     planned = plan.make_plan(read(args))
     name = Path(args.name).stem
     file, folder = args.results / f'{name}.json', args.work_dir / name
@@ -121,15 +122,14 @@ def main() -> None:
     else:
         planned = plan.check_start(planned)
         print(plan.describe(planned))
-        if args.part:
-            number, of = runs.read_part(args.part)
-            file = file.with_name(f'{name}.part{number}of{of}.json')
-            planned = runs.part(planned, number, of)
+        if share:
+            file = file.with_name('{}.part{}of{}.json'.format(name, *share))
+            planned = runs.part(planned, *share)
         found = runs.run_all(planned, folder, args.jobs)
     write_records(found, file)
     for run in missing:
         print(f'missing: {run.variant.label}, seed {run.seed}')
-    if not (args.part or missing):
+    if not (share or missing):
         print(f'\n{report.write(found, folder, planned[0].study.differ)}')
         print(f'Tables and plots: {folder}')
     print(f'Records: {file}')

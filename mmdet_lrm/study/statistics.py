@@ -1,6 +1,5 @@
 """Means, spreads, and differences to a baseline with their intervals."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
