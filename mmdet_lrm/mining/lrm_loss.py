@@ -1,43 +1,16 @@
 """``LRMLoss``: the options of Loss Rank Mining as a registered module that dense heads call."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from mmdet.registry import MODELS
 from mmdet.utils import reduce_mean
 from torch import Tensor, nn
 
+from .prior_losses import PriorLosses, masked_sum
 from .rank import Level, hard_mask, num_to_keep, per_cell, per_prior, thin_by_nms
 
 _REMEDY = 'For training without mining remove `lrm` from the config'
-
-
-class PriorLosses(NamedTuple):
-    """What a head knows of each prior before the reduction; all that mining needs.
-
-    Letters: N images, P priors of one image over all levels.
-    """
-
-    losses: dict[str, Tensor]
-    """By term, (N, P) float32 losses >= 0, weights included, zero where a term does not apply."""
-    valid: Tensor
-    """(N, P) bool, False for priors in ignored regions or padding: they neither rank nor train."""
-    positive: Tensor | None = None
-    """(N, P) bool, True for the priors that a truth is assigned to."""
-    bboxes: Tensor | None = None
-    """(N, P, 4) decoded predictions in input pixels without gradient; None unless asked for."""
-    levels: Sequence[Level] | None = None
-    """Of the feature pyramid, in the order of the priors; None: one level of one prior a cell."""
-    avg_factor: float | Tensor | None = None
-    """What the head divides the sums of its losses by; None: the number of images."""
-
-    def reduce(self) -> dict[str, Tensor]:
-        """By term, a scalar: the losses of all valid priors, as without mining."""
-        avg_factor = len(self.valid) if self.avg_factor is None else self.avg_factor
-        return {
-            term: masked_sum(loss, self.valid) / avg_factor for term, loss in self.losses.items()
-        }
 
 
 class MinedLoss(nn.Module):
@@ -294,12 +267,6 @@ class HardNegativeLoss(MinedLoss):
             f'neg_pos_ratio={self.neg_pos_ratio}, rank_by={self.rank_by}, '
             f'normalizer={self.normalizer}'
         )
-
-
-def masked_sum(loss: Tensor, mask: Tensor) -> Tensor:
-    """Sum of the losses where ``mask`` is True."""
-    # `where`, not a product: a prior outside the mask may be infinite, and 0 * inf is NaN.
-    return torch.where(mask, loss, loss.new_zeros(())).sum()
 
 
 def checked_amount(
