@@ -13,7 +13,8 @@ from mmdet.registry import MODELS
 from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
-from ..mining.lrm_loss import HardNegativeLoss, PriorLosses
+from ..mining.lrm_loss import HardNegativeLoss
+from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
 from .targets import grid_priors, in_ignored, match_by_iou, pad_truths
 

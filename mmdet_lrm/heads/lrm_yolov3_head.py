@@ -11,7 +11,7 @@ from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
 from ..mining.element_loss import refuse_element_losses
-from ..mining.lrm_loss import PriorLosses
+from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
 from .letterboxed import LetterboxedHead
 from .targets import (

@@ -23,7 +23,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..mining.element_loss import refuse_element_losses
-from ..mining.lrm_loss import PriorLosses
+from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
 from .letterboxed import LetterboxedHead
 from .targets import (

@@ -15,7 +15,9 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from .lrm_loss import LRMLoss, PriorLosses, checked_amount
+from .lrm_loss import LRMLoss
+from .options import checked_amount
+from .prior_losses import PriorLosses
 
 PREFIX = 'diagnosis/'
 GROUPS = ('positives', 'hard', 'easy')

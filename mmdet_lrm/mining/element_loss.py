@@ -8,7 +8,8 @@ import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from .lrm_loss import NonFiniteReport, check_choice, checked_amount
+from .non_finite import NonFiniteReport
+from .options import check_choice, checked_amount
 from .rank import hard_mask, num_to_keep
 
 _REMEDY = (

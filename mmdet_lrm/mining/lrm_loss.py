@@ -7,10 +7,11 @@ from mmdet.registry import MODELS
 from mmdet.utils import reduce_mean
 from torch import Tensor, nn
 
-from .prior_losses import PriorLosses, masked_sum
+from .non_finite import NonFiniteReport
+from .options import REMEDY, check_choice, checked_amount
+from .prior_losses import PriorLosses  # noqa: F401  its name of old
 from .rank import Level, hard_mask, num_to_keep, per_cell, per_prior, thin_by_nms
-
-_REMEDY = 'For training without mining remove `lrm` from the config'
+from .reduction import masked_sum
 
 
 class MinedLoss(nn.Module):
@@ -243,7 +244,7 @@ class HardNegativeLoss(MinedLoss):
         super().__init__(rank_by, normalizer)
         if not neg_pos_ratio > 0:
             raise ValueError(
-                f'lrm.neg_pos_ratio is {neg_pos_ratio}; it must be larger than 0. {_REMEDY}'
+                f'lrm.neg_pos_ratio is {neg_pos_ratio}; it must be larger than 0. {REMEDY}'
             )
         self.neg_pos_ratio = neg_pos_ratio
 
@@ -266,83 +267,6 @@ class HardNegativeLoss(MinedLoss):
         return (
             f'neg_pos_ratio={self.neg_pos_ratio}, rank_by={self.rank_by}, '
             f'normalizer={self.normalizer}'
-        )
-
-
-def checked_amount(
-    num_hard: int | None, hard_ratio: float | None, key: str
-) -> tuple[int | None, float | None]:
-    """The count or the ratio to keep, a quarter if neither is given; ``key`` begins its name.
-
-    Raises:
-        ValueError: Both are given, or one is out of its range.
-    """
-    if num_hard is not None and hard_ratio is not None:
-        raise ValueError(
-            f'{key}num_hard is {num_hard} and {key}hard_ratio is {hard_ratio}; only one of them '
-            f'can say how many elements are kept. Remove the other, or set it to None'
-        )
-    if num_hard is None and hard_ratio is None:
-        hard_ratio = 0.25
-    if num_hard is not None and (
-        isinstance(num_hard, bool) or not isinstance(num_hard, int) or num_hard < 1
-    ):
-        raise ValueError(f'{key}num_hard is {num_hard!r}; it must be an integer >= 1. {_REMEDY}')
-    if hard_ratio is not None and not 0 < hard_ratio <= 1:
-        raise ValueError(f'{key}hard_ratio is {hard_ratio}; it must lie in (0, 1]. {_REMEDY}')
-    return num_hard, hard_ratio
-
-
-def check_choice(name: str, given: str, allowed: tuple[str, ...], key: str = 'lrm.') -> None:
-    if given not in allowed:
-        raise ValueError(f'{key}{name} is {given!r}; it must be one of {", ".join(allowed)}')
-
-
-class NonFiniteReport:
-    """Raise for losses that are not finite, without stalling an accelerator.
-
-    On the CPU the answer is at hand. On an accelerator reading it in the same step would wait for
-    all queued work, so the flags travel to the host in the background and are read one call later.
-    """
-
-    def __init__(self) -> None:
-        self._pending = None
-
-    def __reduce__(self) -> tuple:
-        # A CUDA event cannot be copied; a copied model (an EMA, say) starts with nothing pending.
-        return NonFiniteReport, ()
-
-    def check(self, losses: dict[str, Tensor], valid: Tensor) -> None:
-        bad = torch.stack(
-            [(~torch.isfinite(loss.detach()) & valid).any(dim=1) for loss in losses.values()]
-        )
-        if not bad.is_cuda:
-            self._raise_if_any(tuple(losses), bad, '')
-            return
-        if self._pending is not None:
-            terms, flags, arrived = self._pending
-            self._pending = None
-            arrived.synchronize()
-            self._raise_if_any(terms, flags, ' of the previous training step')
-        flags = torch.empty(bad.shape, dtype=torch.bool, pin_memory=True)
-        flags.copy_(bad, non_blocking=True)
-        arrived = torch.cuda.Event()
-        arrived.record()
-        self._pending = (tuple(losses), flags, arrived)
-
-    @staticmethod
-    def _raise_if_any(terms: tuple[str, ...], bad: Tensor, when: str) -> None:
-        if not bad.any():
-            return
-        found = '; '.join(
-            f'{term} of image {", ".join(map(str, row.nonzero().flatten().tolist()))}'
-            for term, row in zip(terms, bad, strict=True)
-            if row.any()
-        )
-        raise FloatingPointError(
-            f'The loss of a prior is NaN or infinite: {found} (index in the batch){when}. Such a '
-            f'prior cannot be ranked. Lower the learning rate, lengthen the warm-up, set '
-            f'optim_wrapper.clip_grad, or look for broken boxes in these images'
         )
 
 

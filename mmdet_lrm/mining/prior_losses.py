@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from .rank import Level
+from .reduction import masked_sum
 
 
 class PriorLosses(NamedTuple):
@@ -34,9 +34,3 @@ class PriorLosses(NamedTuple):
         return {
             term: masked_sum(loss, self.valid) / avg_factor for term, loss in self.losses.items()
         }
-
-
-def masked_sum(loss: Tensor, mask: Tensor) -> Tensor:
-    """Sum of the losses where ``mask`` is True."""
-    # `where`, not a product: a prior outside the mask may be infinite, and 0 * inf is NaN.
-    return torch.where(mask, loss, loss.new_zeros(())).sum()
