@@ -88,7 +88,7 @@ class LRMSSDHead(SSDHead):
         prior_losses = self.prior_losses(
             cls_scores, bbox_preds, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        return self.selection(*prior_losses)
+        return self.selection(prior_losses)
 
     def prior_losses(
         self,
@@ -147,9 +147,8 @@ class LRMSSDHead(SSDHead):
             Level(height * width, num_base_priors)
             for (height, width), num_base_priors in zip(grids, self.num_base_priors, strict=True)
         ]
-        # Only the thinning of a miner asks for the boxes.
-        thins = getattr(self.lrm, 'nms_iou_thr', None) is not None
-        bboxes = self._decode(boxes, deltas.detach()) if thins else None
+        needs_bboxes = self.lrm is not None and self.lrm.needs_bboxes
+        bboxes = self._decode(boxes, deltas.detach()) if needs_bboxes else None
         num_positives = positive.sum(dim=1).clamp(min=1).sum()
         return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=num_positives)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..mining.element_loss import refuse_element_losses
 from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
+from ..mining.reduction import reduce_losses
 from .letterboxed import LetterboxedHead
 from .targets import (
     CellMatches,
@@ -79,7 +80,7 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         prior_losses = self.prior_losses(
             pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        return self.lrm(*prior_losses) if self.lrm is not None else prior_losses.reduce()
+        return (self.lrm or reduce_losses)(prior_losses)
 
     def prior_losses(
         self,
@@ -126,9 +127,8 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         }
         levels = [Level(height * width, self.num_base_priors) for height, width in grids]
         losses = {term: losses[term] * self._share(term, losses[term], levels) for term in losses}
-        # Only the thinning of a miner asks for the boxes.
-        thins = getattr(self.lrm, 'nms_iou_thr', None) is not None
-        bboxes = self._decode(pred_maps, level_priors) if thins else None
+        needs_bboxes = self.lrm is not None and self.lrm.needs_bboxes
+        bboxes = self._decode(pred_maps, level_priors) if needs_bboxes else None
         losses = {term: losses[term] for term in self.loss_terms}
         return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=1.0)
 

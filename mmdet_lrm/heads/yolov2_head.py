@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from ..mining.element_loss import refuse_element_losses
 from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
+from ..mining.reduction import reduce_losses
 from .letterboxed import LetterboxedHead
 from .targets import (
     Truths,
@@ -252,7 +253,7 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         prior_losses = self.prior_losses(
             pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        return self.lrm(*prior_losses) if self.lrm is not None else prior_losses.reduce()
+        return (self.lrm or reduce_losses)(prior_losses)
 
     def prior_losses(
         self,

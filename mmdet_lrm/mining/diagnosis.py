@@ -64,7 +64,7 @@ def shares(measured: PriorGradients, hard_ratio: float) -> dict[str, Tensor]:
         (``missed``: NaN without positives).
     """
     losses, valid, positive = measured.losses[:3]
-    hardest = LRMLoss(hard_ratio=hard_ratio).hard_mask(*measured.losses[:5])
+    hardest = LRMLoss(hard_ratio=hard_ratio).hard_mask(measured.losses)
     positive = positive & valid
     negative = valid & ~positive
     masks = dict(zip(GROUPS, (positive, negative & hardest, negative & ~hardest), strict=True))

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from torch import Tensor
 
 from .rank import Level
-from .reduction import masked_sum
 
 
 class PriorLosses(NamedTuple):
@@ -28,9 +27,16 @@ class PriorLosses(NamedTuple):
     avg_factor: float | Tensor | None = None
     """What the head divides the sums of its losses by; None: the number of images."""
 
-    def reduce(self) -> dict[str, Tensor]:
-        """By term, a scalar: the losses of all valid priors, as without mining."""
-        avg_factor = len(self.valid) if self.avg_factor is None else self.avg_factor
-        return {
-            term: masked_sum(loss, self.valid) / avg_factor for term, loss in self.losses.items()
-        }
+    def given(self, name: str, needed_by: str) -> Tensor:
+        """The tensor of this name.
+
+        Raises:
+            ValueError: it is None; the message says what needs it.
+        """
+        tensor = getattr(self, name)
+        if tensor is None:
+            raise ValueError(
+                f'{needed_by} needs `{name}` for the options of this config, and the head passed '
+                f'None. Pass it, or remove the option'
+            )
+        return tensor

@@ -186,7 +186,7 @@ def test_all_levels_of_an_image_are_ranked_together(kind):
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=20))
     prior_losses = head.prior_losses(*maps, truths, [META] * 3)
     assert prior_losses.valid.shape == (3, NUM_PRIORS[kind])
-    mask = head.lrm.hard_mask(*prior_losses[:5])
+    mask = head.lrm.hard_mask(prior_losses)
     assert mask.sum(dim=1).tolist() == [20, 20, 20]
     total = sum(prior_losses.losses.values())
     assert (total[mask].view(3, -1).amin(dim=1) >= total.masked_fill(mask, 0).amax(dim=1)).all()
@@ -197,7 +197,7 @@ def test_levels_can_be_ranked_apart(kind):
     maps, truths = raw_maps(kind, 3), random_instances(3, seed=7)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=5, scope='level'))
     prior_losses = head.prior_losses(*maps, truths, [META] * 3)
-    mask = head.lrm.hard_mask(*prior_losses[:5])
+    mask = head.lrm.hard_mask(prior_losses)
     sizes = [level.num_priors for level in prior_losses.levels]
     assert [part.sum(dim=1).tolist() for part in mask.split(sizes, dim=1)] == [[5] * 3] * 3
 
@@ -207,7 +207,7 @@ def test_gradient_reaches_the_hard_priors_only(kind):
     maps, truths = raw_maps(kind, 3), random_instances(3, seed=8)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=9))
     _, gradients = losses_and_gradients(head, maps, truths)
-    mask = head.lrm.hard_mask(*head.prior_losses(*maps, truths, [META] * 3)[:5])
+    mask = head.lrm.hard_mask(head.prior_losses(*maps, truths, [META] * 3))
     bases = [2, 2, 2] if kind == 'YOLOV3' else [4, 6, 4]
     touched = [
         (each.unflatten(1, (num, -1)) != 0).any(dim=2).permute(0, 2, 3, 1).flatten(1)
@@ -293,7 +293,7 @@ def test_thinning_gets_the_decoded_boxes(kind):
         deltas = torch.cat([preds[..., :2].sigmoid(), preds[..., 2:4]], dim=-1)
         expected = head.bbox_coder.decode(priors, deltas, strides[:, None])
     torch.testing.assert_close(prior_losses.bboxes, expected)
-    assert all(loss.isfinite() for loss in head.lrm(*prior_losses).values())
+    assert all(loss.isfinite() for loss in head.lrm(prior_losses).values())
 
 
 @KINDS

@@ -8,7 +8,7 @@ from mmdet.registry import HOOKS, MODELS
 from mmengine.structures import InstanceData
 
 from mmdet_lrm.mining.diagnosis import PriorGradients, prior_gradients, shares
-from mmdet_lrm.mining.lrm_loss import PriorLosses
+from mmdet_lrm.mining.prior_losses import PriorLosses
 
 META = dict(img_shape=(64, 64), pad_shape=(64, 64))
 TRUTH = InstanceData(bboxes=torch.tensor([[8.0, 8.0, 40.0, 40.0]]), labels=torch.tensor([1]))
