@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from mmdet.registry import MODELS
+from mmdet.utils import OptConfigType
 from torch import Tensor, nn
 
 from .non_finite import NonFiniteReport
@@ -67,6 +68,15 @@ class Miner(nn.Module):
         """
         self._non_finite.check(prior_losses.losses, prior_losses.valid)
         return reduce_losses(prior_losses, self.hard_mask(prior_losses), self.normalizer)
+
+
+def build_miner(config: OptConfigType, terms: tuple[str, ...]) -> Miner | None:
+    """The miner of a head's key ``lrm`` for the terms of its loss; None for None."""
+    if config is None:
+        return None
+    miner = MODELS.build(config)
+    miner.check_terms(terms)
+    return miner
 
 
 @MODELS.register_module()

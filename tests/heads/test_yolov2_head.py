@@ -103,10 +103,17 @@ def test_no_gradient_flows_through_the_objectness_target():
     assert gradient[:, 4].abs().sum() > 0
 
 
-def test_plain_coordinate_scale():
-    truths = [instances([[0, 0, 10, 10]])]
-    head = make_head(scale_coord_by_area=False, coord_scale=3.0)
-    assert losses_of(head, zero_map(th=1.0), truths)['loss_wh'].item() == pytest.approx(1.5)
+@pytest.mark.parametrize(
+    ('box', 'share_of_image'), [([0, 0, 10, 10], 100 / 600), ([0, 0, 30, 20], 1.0)]
+)
+def test_small_truths_have_up_to_twice_the_weight_of_large_ones(box, share_of_image):
+    head = make_head(coord_scale=3.0)
+    center = zero_map()  # the logit 0 is the middle of the cell
+    bare = losses_of(head, center, [instances([box])])['loss_wh'].item()
+    moved = losses_of(head, zero_map(th=1.0), [instances([box])])['loss_wh'].item()
+    wanted = math.log((box[3] - box[1]) / 10)
+    change = 0.5 * ((1 - wanted) ** 2 - wanted**2)
+    assert moved - bare == pytest.approx(3 * (2 - share_of_image) * change, rel=1e-4)
 
 
 def test_warm_up_pulls_every_other_prior_to_its_own_box_until_enough_images_were_seen():
