@@ -5,7 +5,6 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
-from test_targets import random_instances
 
 SIDE = 64
 META = dict(img_shape=(SIDE, SIDE), pad_shape=(SIDE, SIDE), scale_factor=(1.0, 1.0))
@@ -112,7 +111,7 @@ KINDS = pytest.mark.parametrize('kind', ['YOLOV3', 'SSD'])
 
 
 @KINDS
-def test_without_lrm_a_head_is_its_parent_bit_for_bit(kind):
+def test_without_lrm_a_head_is_its_parent_bit_for_bit(kind, random_instances):
     maps, truths = raw_maps(kind, 4), random_instances(4, seed=3)
     ignored = random_instances(4, seed=4)
     results = [
@@ -125,7 +124,7 @@ def test_without_lrm_a_head_is_its_parent_bit_for_bit(kind):
 @KINDS
 @pytest.mark.parametrize('reduction', ['sum', 'mean'])
 @pytest.mark.parametrize('seed', range(5))
-def test_keeping_all_priors_equals_the_parent_to_rounding(kind, reduction, seed):
+def test_keeping_all_priors_equals_the_parent_to_rounding(kind, reduction, seed, random_instances):
     truths = [each for each in random_instances(12, seed) if kind != 'SSD' or len(each)]
     maps = raw_maps(kind, len(truths), seed)
     # The parent of SSD leaves negatives out unless its ratio takes them all.
@@ -140,7 +139,9 @@ def test_keeping_all_priors_equals_the_parent_to_rounding(kind, reduction, seed)
 
 @KINDS
 @pytest.mark.parametrize('seed', range(5))
-def test_a_baseline_that_ignores_equals_the_parent_where_nothing_is_ignored(kind, seed):
+def test_a_baseline_that_ignores_equals_the_parent_where_nothing_is_ignored(
+    kind, seed, random_instances
+):
     maps, truths = raw_maps(kind, 12, seed), random_instances(12, seed)
     results = [
         losses_and_gradients(head, maps, truths)
@@ -150,7 +151,7 @@ def test_a_baseline_that_ignores_equals_the_parent_where_nothing_is_ignored(kind
 
 
 @pytest.mark.parametrize('smoother', [0.0, 0.1])
-def test_label_smoothing_is_the_parents(smoother):
+def test_label_smoothing_is_the_parents(smoother, random_instances):
     maps, truths = raw_maps('YOLOV3', 6), random_instances(6, seed=5)
     heads = [
         make_head('YOLOV3', True, one_hot_smoother=smoother),
@@ -160,7 +161,7 @@ def test_label_smoothing_is_the_parents(smoother):
 
 
 @pytest.mark.parametrize('allowed_border', [-1, 0])
-def test_ssd_leaves_out_the_priors_in_the_padding_as_its_parent(allowed_border):
+def test_ssd_leaves_out_the_priors_in_the_padding_as_its_parent(allowed_border, random_instances):
     maps, truths = raw_maps('SSD', 2), random_instances(2, seed=6)
     assert all(len(each) for each in truths)
     metas = [META, META | dict(img_shape=(40, 50), pad_shape=(41, 50))]
@@ -181,7 +182,7 @@ def test_parameters_are_the_parents(kind):
 
 
 @KINDS
-def test_all_levels_of_an_image_are_ranked_together(kind):
+def test_all_levels_of_an_image_are_ranked_together(kind, random_instances):
     maps, truths = raw_maps(kind, 3), random_instances(3, seed=7)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=20))
     prior_losses = head.prior_losses(*maps, truths, [META] * 3)
@@ -193,7 +194,7 @@ def test_all_levels_of_an_image_are_ranked_together(kind):
 
 
 @KINDS
-def test_levels_can_be_ranked_apart(kind):
+def test_levels_can_be_ranked_apart(kind, random_instances):
     maps, truths = raw_maps(kind, 3), random_instances(3, seed=7)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=5, scope='level'))
     prior_losses = head.prior_losses(*maps, truths, [META] * 3)
@@ -203,7 +204,7 @@ def test_levels_can_be_ranked_apart(kind):
 
 
 @KINDS
-def test_gradient_reaches_the_hard_priors_only(kind):
+def test_gradient_reaches_the_hard_priors_only(kind, random_instances):
     maps, truths = raw_maps(kind, 3), random_instances(3, seed=8)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=9))
     _, gradients = losses_and_gradients(head, maps, truths)
@@ -217,7 +218,7 @@ def test_gradient_reaches_the_hard_priors_only(kind):
 
 
 @KINDS
-def test_mining_does_not_depend_on_the_other_images(kind):
+def test_mining_does_not_depend_on_the_other_images(kind, random_instances):
     maps, truths = raw_maps(kind, 4), random_instances(4, seed=9)
     lrm = dict(type='LRMLoss', hard_ratio=0.1, normalizer='batch')
     head = make_head(kind, lrm=lrm)
@@ -247,7 +248,9 @@ def empty():
 
 @KINDS
 @pytest.mark.parametrize('options', [dict(ignore_iof_thr=0.5), dict(lrm=KEEP_ALL)])
-def test_priors_in_ignored_instances_are_no_negatives_and_do_not_rank(kind, options):
+def test_priors_in_ignored_instances_are_no_negatives_and_do_not_rank(
+    kind, options, random_instances
+):
     head = make_head(kind, **options)
     region = InstanceData(bboxes=torch.tensor([[0.0, 0, 32, 64]]))
     maps, truths = raw_maps(kind, 2), [empty(), random_instances(4, seed=3)[3]]
@@ -264,7 +267,7 @@ def test_priors_in_ignored_instances_are_no_negatives_and_do_not_rank(kind, opti
 
 
 @KINDS
-def test_a_positive_in_an_ignored_instance_trains(kind):
+def test_a_positive_in_an_ignored_instance_trains(kind, random_instances):
     head = make_head(kind, lrm=KEEP_ALL)
     maps, truths = raw_maps(kind, 1), [random_instances(4, seed=3)[3]]
     everywhere = InstanceData(bboxes=torch.tensor([[-99.0, -99, 199, 199]]))
@@ -274,7 +277,7 @@ def test_a_positive_in_an_ignored_instance_trains(kind):
 
 
 @KINDS
-def test_thinning_gets_the_decoded_boxes(kind):
+def test_thinning_gets_the_decoded_boxes(kind, random_instances):
     maps, truths = raw_maps(kind, 2), random_instances(2, seed=1)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=8, nms_iou_thr=0.5))
     prior_losses = head.prior_losses(*maps, truths, [META] * 2)
@@ -298,7 +301,9 @@ def test_thinning_gets_the_decoded_boxes(kind):
 
 @KINDS
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-def test_half_precision_maps_give_the_float32_loss_of_the_same_values(kind, dtype):
+def test_half_precision_maps_give_the_float32_loss_of_the_same_values(
+    kind, dtype, random_instances
+):
     head, truths = make_head(kind, lrm=dict(type='LRMLoss', hard_ratio=0.3)), random_instances(3, 2)
     half = [[each.detach().to(dtype) for each in levels] for levels in raw_maps(kind, 3)]
     full = [[each.float() for each in levels] for levels in half]
@@ -367,7 +372,7 @@ def test_what_is_not_vectorised_is_refused_when_built():
 
 @pytest.mark.cuda
 @KINDS
-def test_a_training_step_does_not_wait_for_the_device(kind):
+def test_a_training_step_does_not_wait_for_the_device(kind, random_instances):
     maps = [[each.detach().cuda().requires_grad_() for each in m] for m in raw_maps(kind, 3)]
     truths = [each.to('cuda') for each in random_instances(3, seed=1)]
     head = make_head(kind, lrm=dict(type='LRMLoss', hard_ratio=0.2)).cuda()
