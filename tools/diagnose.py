@@ -9,25 +9,15 @@ Loss Rank Mining takes out of the step; and how many positives it would take out
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 
-import numpy as np
 from mmengine.config import Config
 
 from mmdet_lrm.launch import DictAction, config_path, require_data, require_file
-from mmdet_lrm.mining.diagnosis import GROUPS
+from mmdet_lrm.mining.diagnosis import stages, table, verdict
 from mmdet_lrm.study import runs
 from mmdet_lrm.study.tables import write_records
-
-# Below this share of the gradient a step with mining is the step without it, to rounding of what
-# else varies between two trainings.
-NEGLIGIBLE = 0.02
-# Above this share of positives lost, mining forgets objects rather than background.
-TOO_MANY_MISSED = 0.02
-# Above this ratio of hard negatives to positives the objects are outweighed after mining too.
-OUTWEIGHED = 10
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -100,65 +90,6 @@ def keep(args: argparse.Namespace, config: Config, record: dict) -> None:
         records.append(new)
     write_records(records, args.record)
     print(f'\nRecorded as {label} in {args.record}')
-
-
-def stages(measured: dict[str, list]) -> dict[str, dict[str, float]]:
-    """Means over the first and over the last fifth of the measurements.
-
-    A batch without objects misses none of them: what it has no value of does not count.
-    """
-    part = max(len(measured['iter']) // 5, 1)
-    columns = {key: np.array(column, dtype=float) for key, column in measured.items() if '/' in key}
-    parts = {'beginning': slice(part), 'end': slice(-part, None)}
-    return {
-        stage: {key: mean(column[where]) for key, column in columns.items()}
-        for stage, where in parts.items()
-    }
-
-
-def mean(values: np.ndarray) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
-
-
-def ratios(values: dict) -> list[str]:
-    return list(dict.fromkeys(name.split('/')[0] for name in values if '/' in name))
-
-
-def table(measured: dict[str, list]) -> str:
-    lines = [
-        '| stage | K | positives | hard negatives | easy negatives | positives outside K |',
-        '| --- | ---: | ---: | ---: | ---: | ---: |',
-    ]
-    for stage, means in stages(measured).items():
-        for ratio in ratios(means):
-            shares = [means[f'{ratio}/gradient/{group}'] for group in GROUPS]
-            cells = [f'{100 * each:.1f}' for each in (*shares, means[f'{ratio}/missed'])]
-            lines.append(f'| {stage} | {100 * float(ratio):g} % | {" | ".join(cells)} |')
-    return 'Share of the gradient, in percent:\n\n' + '\n'.join(lines) + '\n'
-
-
-def verdict(measured: dict[str, list]) -> str:
-    """What mining with each K could do from here on."""
-    means = stages(measured)['end']
-    lines = []
-    for ratio in ratios(means):
-        positives, hard, easy = (means[f'{ratio}/gradient/{group}'] for group in GROUPS)
-        missed = means[f'{ratio}/missed']
-        if easy < NEGLIGIBLE:
-            text = 'changes next to nothing: what it takes out carries no gradient'
-        else:
-            text = f'takes out {100 * easy:.0f} % of the gradient, all of it of easy background'
-        if hard > OUTWEIGHED * positives:
-            text += (
-                f'; the background it keeps still has {hard / max(positives, 1e-9):.0f} times the '
-                f'gradient of the objects: take a smaller K'
-            )
-        if missed > TOO_MANY_MISSED:
-            text += (
-                f'; it would drop {100 * missed:.0f} % of the positives: set keep_positives=True'
-            )
-        lines.append(f'hard_ratio={ratio} {text}.')
-    return '\n'.join(lines)
 
 
 if __name__ == '__main__':
