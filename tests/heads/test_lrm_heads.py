@@ -174,6 +174,25 @@ def test_ssd_leaves_out_the_priors_in_the_padding_as_its_parent(allowed_border, 
     assert num_valid[1] < num_valid[0]
 
 
+@pytest.mark.parametrize(
+    'options', [dict(pos_weight=2.5), dict(smoothl1_beta=0.2), dict(reg_decoded_bbox=True)]
+)
+def test_what_ssd_weighs_and_regresses_is_its_parents(options, random_instances):
+    maps, truths = raw_maps('SSD', 2), random_instances(2, seed=6)
+    decoded = dict(reg_decoded_bbox=options.pop('reg_decoded_bbox', False))
+    plain, parent, mined = (
+        make_head('SSD', True, neg_pos_ratio=10**6),
+        make_head('SSD', True, neg_pos_ratio=10**6, **decoded),
+        make_head('SSD', lrm=KEEP_ALL, **decoded),
+    )
+    for head in (parent, mined):
+        head.train_cfg.update(options)
+    expected, found = (losses_and_gradients(head, maps, truths) for head in (parent, mined))
+    assert_same(found, expected, **TO_ROUNDING)
+    # The option does something here.
+    assert sum(expected[0].values()) != sum(losses_and_gradients(plain, maps, truths)[0].values())
+
+
 @KINDS
 def test_parameters_are_the_parents(kind):
     states = [make_head(kind, True).state_dict(), make_head(kind, lrm=KEEP_ALL).state_dict()]
@@ -297,6 +316,23 @@ def test_thinning_gets_the_decoded_boxes(kind, random_instances):
         expected = head.bbox_coder.decode(priors, deltas, strides[:, None])
     torch.testing.assert_close(prior_losses.bboxes, expected)
     assert all(loss.isfinite() for loss in head.lrm(prior_losses).values())
+
+
+def test_an_exploding_size_of_yolov3_has_a_finite_box():
+    maps = [[torch.full_like(each, 200.0) for each in levels] for levels in raw_maps('YOLOV3', 1)]
+    head = make_head('YOLOV3', lrm=dict(type='LRMLoss', nms_iou_thr=0.5))
+    bboxes = head.prior_losses(*maps, [empty()], [META]).bboxes
+    sizes = bboxes[0, :2, 2:] - bboxes[0, :2, :2]
+    expected = torch.tensor([[40.0, 24], [24, 40]]) * torch.tensor(8.0).exp()
+    torch.testing.assert_close(sizes, expected)
+
+
+@KINDS
+def test_boxes_are_decoded_for_a_miner_that_asks_only(kind, random_instances):
+    maps, truths = raw_maps(kind, 2), random_instances(2, seed=1)
+    for lrm in (None, KEEP_ALL, dict(type='HardNegativeLoss')):
+        head = make_head(kind, lrm=lrm, ignore_iof_thr=0.5)
+        assert head.prior_losses(*maps, truths, [META] * 2).bboxes is None
 
 
 @KINDS

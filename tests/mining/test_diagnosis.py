@@ -1,6 +1,7 @@
 """Shares of loss and gradient, on hand-worked numbers and in a real training step."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -90,6 +91,30 @@ def test_gradients_are_those_of_the_maps(kind):
                 values.append(sum(loss[image, prior].sum() for loss in losses.losses.values()))
             expected += abs(values[1] - values[0]) / 2e-2
         torch.testing.assert_close(measured.gradient[image, prior], expected, rtol=2e-2, atol=1e-4)
+
+
+def test_the_hook_measures_every_interval_and_leaves_the_head_as_it_was():
+    config, shapes = HEADS['region']
+    head = MODELS.build(config)
+    outs = [[torch.zeros(1, *size) for size in level] for level in shapes]
+    logged = []
+    runner = SimpleNamespace(
+        model=SimpleNamespace(bbox_head=head),
+        visualizer=SimpleNamespace(
+            add_scalars=lambda scalars, step: logged.append((step, scalars))
+        ),
+    )
+    hook = HOOKS.build(dict(type='MiningDiagnosisHook', interval=3, hard_ratios=(0.5,)))
+    plain = head.loss_by_feat(*outs, [TRUTH], [META])
+    hook.before_train(runner)
+    for runner.iter in range(7):
+        hook.before_train_iter(runner, 0)
+        assert head.loss_by_feat(*outs, [TRUTH], [META]) == plain
+        hook.after_train_iter(runner, 0)
+    assert [step for step, _ in logged] == [1, 4, 7]
+    assert 'diagnosis/0.5/gradient/easy' in logged[0][1]
+    hook.after_train(runner)
+    assert head.loss_by_feat.__func__ is type(head).loss_by_feat
 
 
 def test_a_mistake_in_the_hook_is_named():
