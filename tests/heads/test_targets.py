@@ -137,6 +137,12 @@ def test_an_image_without_ignored_instances_may_come_as_none():
     assert not in_ignored(boxes, None, 0.5).any()
 
 
+def test_a_box_of_which_just_the_threshold_lies_in_an_ignored_instance_is_not_ignored():
+    boxes = torch.tensor([[[0.0, 0, 10, 20], [0, 0, 10, 19]]])
+    region = InstanceData(bboxes=torch.tensor([[0.0, 0, 10, 10]]))
+    assert in_ignored(boxes, [region], 0.5).tolist() == [[False, True]]
+
+
 def test_values_go_to_the_first_entry_of_each_prior_and_so_do_gradients():
     prior_inds = torch.tensor([[2, 0, 2, 3]])
     where = first_of_each(prior_inds, torch.tensor([[False, True, True, True]]), num_priors=3)

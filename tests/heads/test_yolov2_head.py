@@ -85,6 +85,9 @@ def test_a_prediction_that_overlaps_a_truth_is_no_negative():
     truths = [instances([[0, 0, 10, 10]])]
     losses = losses_of(make_head(neg_iou_thr=0.4), zero_map(), truths)
     assert losses['loss_conf'].item() == pytest.approx(0.5 * 5 * 0.25 + 10 * 0.5 * 0.25)
+    # At the threshold itself it is one.
+    losses = losses_of(make_head(neg_iou_thr=0.5), zero_map(), truths)
+    assert losses['loss_conf'].item() == pytest.approx(0.5 * 5 * 0.25 + 11 * 0.5 * 0.25)
 
 
 def test_without_rescore_the_objectness_target_is_one():

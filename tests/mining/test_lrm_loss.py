@@ -67,6 +67,15 @@ def test_thinning_comes_before_the_ranking():
     assert mask_of(num_hard=2, nms_iou_thr=0.7, bboxes=same) == [[0, 0, 1, 0], [0, 0, 0, 1]]
 
 
+def test_the_share_counts_the_priors_before_the_thinning():
+    left, right = [0.0, 0, 10, 10], [50.0, 0, 60, 10]
+    bboxes = torch.tensor([[left, left, right, right]] * 2)
+    kept = mask_of(hard_ratio=0.5, rank_by='loss_conf', nms_iou_thr=0.7, bboxes=bboxes)
+    assert kept == [[1, 0, 1, 0], [0, 1, 0, 1]]
+    # Fewer survive than K.
+    assert mask_of(num_hard=4, nms_iou_thr=0.7, bboxes=bboxes) == [[1, 0, 1, 0], [0, 1, 0, 1]]
+
+
 def test_thinning_of_cells_keeps_no_prior_that_was_thinned():
     same = torch.tensor([0.0, 0, 10, 10]).expand(2, 4, 4)
     mask = mask_of(num_hard=2, element='cell', nms_iou_thr=0.7, bboxes=same, levels=[Level(2, 2)])
