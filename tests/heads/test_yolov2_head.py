@@ -7,7 +7,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
-from mmdet_lrm.heads import YOLOV2Head
+from mmdet_lrm.heads import YOLOV2Head, yolov2_head
 from mmdet_lrm.heads.targets import assign_truths, pad_truths
 from mmdet_lrm.heads.yolov2_head import responsible_priors
 
@@ -136,6 +136,14 @@ def test_training_steps_count_images_and_checkpoints_keep_the_count():
     resumed = make_head()
     resumed.load_state_dict(head.state_dict())
     assert resumed.images_seen.item() == 6
+
+
+def test_the_images_of_all_processes_count_as_seen(monkeypatch):
+    monkeypatch.setattr(yolov2_head, 'get_world_size', lambda: 4)
+    head = make_head()
+    sample = DetDataSample(metainfo=META, gt_instances=instances())
+    head.loss((torch.rand(3, 4, *GRID),), [sample] * 3)
+    assert head.images_seen.item() == 12
 
 
 def test_predictions_in_ignored_instances_are_neither_negatives_nor_ranked():
