@@ -17,10 +17,13 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from .lrm_loss import LRMLoss, PriorLosses, checked_amount
+from .lrm_loss import LRMLoss
+from .options import checked_amount
+from .prior_losses import PriorLosses
 
 PREFIX = 'diagnosis/'
 GROUPS = ('positives', 'hard', 'easy')
+
 # Below this share of the gradient a step with mining is the step without it, to rounding of what
 # else varies between two trainings.
 NEGLIGIBLE = 0.02
@@ -71,7 +74,7 @@ def shares(measured: PriorGradients, hard_ratio: float) -> dict[str, Tensor]:
         (``missed``: NaN without positives).
     """
     losses, valid, positive = measured.losses[:3]
-    hardest = LRMLoss(hard_ratio=hard_ratio).hard_mask(*measured.losses[:5])
+    hardest = LRMLoss(hard_ratio=hard_ratio).hard_mask(measured.losses)
     positive = positive & valid
     negative = valid & ~positive
     masks = dict(zip(GROUPS, (positive, negative & hardest, negative & ~hardest), strict=True))
@@ -150,43 +153,54 @@ class MiningDiagnosisHook(Hook):
 def stages(measured: dict[str, list]) -> dict[str, dict[str, float]]:
     """Means over the first and over the last fifth of the measurements.
 
+    Args:
+        measured: columns of equal length: ``iter``, and by ``0.25/gradient/easy`` and so on what
+            :func:`shares` found, None or NaN where it has no value.
+
+    Returns:
+        For ``beginning`` and ``end``, the mean of each column but ``iter``.
+
     A batch without objects misses none of them: what it has no value of does not count.
     """
     part = max(len(measured['iter']) // 5, 1)
     columns = {key: np.array(column, dtype=float) for key, column in measured.items() if '/' in key}
     parts = {'beginning': slice(part), 'end': slice(-part, None)}
     return {
-        stage: {key: mean(column[where]) for key, column in columns.items()}
+        stage: {key: _mean(column[where]) for key, column in columns.items()}
         for stage, where in parts.items()
     }
 
 
-def mean(values: np.ndarray) -> float:
+def _mean(values: np.ndarray) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
 
 
-def ratios(values: dict) -> list[str]:
+def _ratios(values: dict) -> list[str]:
     return list(dict.fromkeys(name.split('/')[0] for name in values if '/' in name))
 
 
 def table(measured: dict[str, list]) -> str:
+    """Markdown: shares of the gradient in percent, by stage and K, of measurements as ``stages``.
+
+    The last column is the share of the positives that are not among the hardest K.
+    """
     lines = [
         '| stage | K | positives | hard negatives | easy negatives | positives outside K |',
         '| --- | ---: | ---: | ---: | ---: | ---: |',
     ]
     for stage, means in stages(measured).items():
-        for ratio in ratios(means):
-            shares = [means[f'{ratio}/gradient/{group}'] for group in GROUPS]
-            cells = [f'{100 * each:.1f}' for each in (*shares, means[f'{ratio}/missed'])]
+        for ratio in _ratios(means):
+            keys = [*(f'{ratio}/gradient/{group}' for group in GROUPS), f'{ratio}/missed']
+            cells = [f'{100 * means[key]:.1f}' for key in keys]
             lines.append(f'| {stage} | {100 * float(ratio):g} % | {" | ".join(cells)} |')
     return 'Share of the gradient, in percent:\n\n' + '\n'.join(lines) + '\n'
 
 
 def verdict(measured: dict[str, list]) -> str:
-    """What mining with each K could do from here on."""
+    """What mining with each K could do from here on, a line for each, of the end's ``stages``."""
     means = stages(measured)['end']
     lines = []
-    for ratio in ratios(means):
+    for ratio in _ratios(means):
         positives, hard, easy = (means[f'{ratio}/gradient/{group}'] for group in GROUPS)
         missed = means[f'{ratio}/missed']
         if easy < NEGLIGIBLE:
