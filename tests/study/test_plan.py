@@ -210,7 +210,7 @@ def test_configs_that_may_not_be_compared_are_refused(configs, texts, settings, 
 def test_configs_may_differ_in_what_the_study_names():
     other = str(CONFIGS / 'yolov2-tiny-transfer_kitti.py')
     study = compare([TINY, other], differ=['model.backbone.init_cfg', 'optim_wrapper'], seeds=1)
-    with pytest.raises(StudyError, match='  pretrained: .<absent>. in the baseline'):
+    with pytest.raises(StudyError, match=r'  pretrained: .<absent>. in the baseline'):
         make_plan(study)
     study = replace(study, differ=(*study.differ, 'pretrained'))
     assert 'optim_wrapper.paramwise_cfg.custom_keys' in make_plan(study)[1].changes
