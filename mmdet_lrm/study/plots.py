@@ -195,12 +195,13 @@ def draw_diagnosis(records: Sequence[Record], name: str) -> Figure | None:
     for pair, each in zip(figure.subplots(len(found), 2, squeeze=False), found, strict=True):
         _draw_groups(pair[0], each)
         _draw_ratios(pair[1], each)
+    for axes in pair:
+        axes.set_xlabel('iteration')
     areas, names = pair[0].get_legend_handles_labels()
     lines, ratios = pair[1].get_legend_handles_labels()
     dashed = Line2D([], [], color=GREY, linestyle='--')
     labels = [*names, *ratios, 'positives outside K']
     figure.legend([*areas, *lines, dashed], labels, loc='outside lower center', ncols=4)
-    figure.supxlabel('iteration', fontsize=9)
     return figure
 
 
