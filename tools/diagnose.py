@@ -8,29 +8,16 @@ Loss Rank Mining takes out of the step; and how many positives it would take out
 """
 
 import argparse
-import json
-import math
-import sys
 from pathlib import Path
 
-import numpy as np
-from mmengine.config import Config
+import installed  # noqa: F401
 
-from mmdet_lrm.launch import Settings, config_path, require_data, require_file
-from mmdet_lrm.mining.diagnosis import GROUPS
-from mmdet_lrm.study import runs
-from mmdet_lrm.study.tables import write_records
-
-# Below this share of the gradient a step with mining is the step without it, to rounding of what
-# else varies between two trainings.
-NEGLIGIBLE = 0.02
-# Above this share of positives lost, mining forgets objects rather than background.
-TOO_MANY_MISSED = 0.02
-# Above this ratio of hard negatives to positives the objects are outweighed after mining too.
-OUTWEIGHED = 10
+from mmdet_lrm import launch
+from mmdet_lrm.mining.diagnosis import table, verdict
+from mmdet_lrm.study import plan, reading, records, runs
 
 
-def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,124 +29,20 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         '--record', type=Path, metavar='FILE.json', help='keep the measurements there, among others'
     )
     parser.add_argument('--label', help='of the record; without it the name of the config')
-    parser.add_argument('--cfg-options', nargs='+', action=Settings, metavar='KEY=VALUE')
-    args = parser.parse_args(arguments)
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=launch.Settings, default={}, metavar='KEY=VALUE'
+    )
+    args = parser.parse_args()
     for key in ('epochs', 'interval'):
         if getattr(args, key) < 1:
             parser.error(f'--{key} is {getattr(args, key)}; it must be at least 1')
-    return args
-
-
-def main() -> None:
-    args = parse_args()
-    require_file('config', config_path(args.config))
-    config = Config.fromfile(config_path(args.config))
-    config.merge_from_dict(args.cfg_options or {})
-    runs.require_epochs(config, args.config)
-    require_data(config, 'train_dataloader')
-    hooks = [*config.get('custom_hooks', [])]
-    config.custom_hooks = [*hooks, dict(type='MiningDiagnosisHook', interval=args.interval)]
-    # The schedule of the whole training, of which the first epochs are run, without evaluation.
-    config.train_cfg.update(max_epochs=args.epochs, val_interval=args.epochs + 1)
-    config.default_hooks.logger.interval = args.interval
-    name = Path(args.config).stem
-    record = runs.train(name, config, runs.run_dir(name, config, args.work_dir))
-    if not record['diagnosis']:
-        sys.exit('error: nothing was measured; give an --interval below the number of iterations')
-    print(f'\n{table(record["diagnosis"])}\n{verdict(record["diagnosis"])}')
+    study = reading.diagnose(args.config, args.cfg_options, args.epochs, args.interval, args.label)
+    (record,) = runs.run_all(plan.check_start(plan.make_plan(study)), args.work_dir)
+    print(f'\n{table(record.diagnosis)}\n{verdict(record.diagnosis)}')
     if args.record:
-        keep(args, config, record)
-
-
-def keep(args: argparse.Namespace, config: Config, record: dict) -> None:
-    """Put the measurements among the records of a file, in place of an older one of this label."""
-    name = Path(args.config).stem
-    label = args.label or name
-    means = {
-        f'{stage}/{key}': runs.kept(value, 4)
-        for stage, values in stages(record['diagnosis']).items()
-        for key, value in values.items()
-    }
-    how = ('commit', 'versions', 'hardware', 'minutes', 'memory_mb', 'memory_of')
-    new = dict(
-        label=label,
-        baseline=None,
-        config=name,
-        seed=config.randomness.seed,
-        common={key: repr(value) for key, value in (args.cfg_options or {}).items()},
-        epochs=args.epochs,
-        **{key: record[key] for key in how},
-        metrics=means,
-        diagnosis=record['diagnosis'],
-    )
-    records = json.loads(args.record.read_text()) if args.record.exists() else []
-    labels = [each['label'] for each in records]
-    if label in labels:
-        records[labels.index(label)] = new
-    else:
-        records.append(new)
-    write_records(records, args.record)
-    print(f'\nRecorded as {label} in {args.record}')
-
-
-def stages(measured: dict[str, list]) -> dict[str, dict[str, float]]:
-    """Means over the first and over the last fifth of the measurements.
-
-    A batch without objects misses none of them: what it has no value of does not count.
-    """
-    part = max(len(measured['iter']) // 5, 1)
-    columns = {key: np.array(column, dtype=float) for key, column in measured.items() if '/' in key}
-    parts = {'beginning': slice(part), 'end': slice(-part, None)}
-    return {
-        stage: {key: mean(column[where]) for key, column in columns.items()}
-        for stage, where in parts.items()
-    }
-
-
-def mean(values: np.ndarray) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
-
-
-def ratios(values: dict) -> list[str]:
-    return list(dict.fromkeys(name.split('/')[0] for name in values if '/' in name))
-
-
-def table(measured: dict[str, list]) -> str:
-    lines = [
-        '| stage | K | positives | hard negatives | easy negatives | positives outside K |',
-        '| --- | ---: | ---: | ---: | ---: | ---: |',
-    ]
-    for stage, means in stages(measured).items():
-        for ratio in ratios(means):
-            shares = [means[f'{ratio}/gradient/{group}'] for group in GROUPS]
-            cells = [f'{100 * each:.1f}' for each in (*shares, means[f'{ratio}/missed'])]
-            lines.append(f'| {stage} | {100 * float(ratio):g} % | {" | ".join(cells)} |')
-    return 'Share of the gradient, in percent:\n\n' + '\n'.join(lines) + '\n'
-
-
-def verdict(measured: dict[str, list]) -> str:
-    """What mining with each K could do from here on."""
-    means = stages(measured)['end']
-    lines = []
-    for ratio in ratios(means):
-        positives, hard, easy = (means[f'{ratio}/gradient/{group}'] for group in GROUPS)
-        missed = means[f'{ratio}/missed']
-        if easy < NEGLIGIBLE:
-            text = 'changes next to nothing: what it takes out carries no gradient'
-        else:
-            text = f'takes out {100 * easy:.0f} % of the gradient, all of it of easy background'
-        if hard > OUTWEIGHED * positives:
-            text += (
-                f'; the background it keeps still has {hard / max(positives, 1e-9):.0f} times the '
-                f'gradient of the objects: take a smaller K'
-            )
-        if missed > TOO_MANY_MISSED:
-            text += (
-                f'; it would drop {100 * missed:.0f} % of the positives: set keep_positives=True'
-            )
-        lines.append(f'hard_ratio={ratio} {text}.')
-    return '\n'.join(lines)
+        records.put_record(record, args.record)
+        print(f'\nRecorded as {record.label} in {args.record}')
 
 
 if __name__ == '__main__':
-    runs.interruptible(main)
+    launch.program(main, goes_on='the same command goes on from the last finished epoch')

@@ -13,13 +13,23 @@ from mmdet.registry import MODELS
 from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
-from ..mining.lrm_loss import HardNegativeLoss, PriorLosses
+from ..mining.lrm_loss import HardNegativeLoss, build_miner
+from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
-from .targets import grid_priors, in_ignored, match_by_iou, pad_truths
+from .letterboxed import LetterboxedHead
+from .targets import (
+    Truths,
+    checked_iof_thr,
+    grid_priors,
+    in_ignored,
+    match_by_iou,
+    pad_truths,
+    to_device,
+)
 
 
 @MODELS.register_module()
-class LRMSSDHead(SSDHead):
+class LRMSSDHead(LetterboxedHead, SSDHead):
     """SSDHead whose 3:1 selection of negatives gives way to Loss Rank Mining over all priors.
 
     Mining is also done on images without objects, which the parent leaves out. Parameters,
@@ -53,11 +63,9 @@ class LRMSSDHead(SSDHead):
         # BaseDenseHead asks the classification loss for its channels when it predicts, and SSDHead
         # has none, so that since mmdet 3.1 it can train and not predict.
         self.loss_cls = None
-        self.lrm = MODELS.build(lrm) if lrm is not None else None
-        self.ignore_iof_thr = ignore_iof_thr
-        if self.lrm is not None:
-            self.lrm.check_terms(self.loss_terms)
-            self.ignore_iof_thr = 0.5 if ignore_iof_thr is None else ignore_iof_thr
+        self.lrm = build_miner(lrm, self.loss_terms)
+        default = None if self.lrm is None else 0.5
+        self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, default)
         if self.ignore_iof_thr is not None:
             self._check_what_is_vectorised()
             # Constants that live on the device: a copy from the host would stall every step.
@@ -87,7 +95,7 @@ class LRMSSDHead(SSDHead):
         prior_losses = self.prior_losses(
             cls_scores, bbox_preds, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        return self.selection(*prior_losses)
+        return self.selection(prior_losses)
 
     def prior_losses(
         self,
@@ -103,21 +111,11 @@ class LRMSSDHead(SSDHead):
         """
         # 1
         grids = [tuple(each.shape[-2:]) for each in cls_scores]
-        level_priors = grid_priors(self.prior_generator, grids, cls_scores[0].device)
-        priors = torch.cat(level_priors)
+        priors = torch.cat(grid_priors(self.prior_generator, grids, cls_scores[0].device))
         # 2
         truths = pad_truths(batch_gt_instances)
         inside = self._inside(priors, grids, batch_img_metas)
-        gt_inds, negative = match_by_iou(
-            truths,
-            priors,
-            inside,
-            self.assigner.pos_iou_thr,
-            self.assigner.neg_iou_thr,
-            self.assigner.min_pos_iou,
-            self.assigner.gt_max_assign_all,
-            self.assigner.match_low_quality,
-        )
+        gt_inds, negative = self._match(truths, priors, inside)
         positive = gt_inds >= 0
         # 3
         boxes = priors.expand(len(gt_inds), -1, -1)
@@ -126,31 +124,35 @@ class LRMSSDHead(SSDHead):
         # 4
         gt_bboxes, gt_labels = truths.gather(gt_inds)
         labels = gt_labels.masked_fill(~positive, self.num_classes)
-        pos_weight = self.train_cfg['pos_weight'] if self.train_cfg['pos_weight'] > 0 else 1.0
-        cls_weights = positive * pos_weight + (negative & valid)
         # 5
-        preds = deltas = self._flatten(bbox_preds, 4)
-        if self.reg_decoded_bbox:
-            preds = self._decode(boxes, preds)
-            targets = gt_bboxes
-        else:
-            targets = self._encode(priors, torch.where(positive[..., None], gt_bboxes, priors))
-        loss_bbox = smooth_l1_loss(
-            preds, targets, reduction='none', beta=self.train_cfg['smoothl1_beta']
-        )
+        deltas = self._flatten(bbox_preds, 4)
         losses = dict(
-            loss_cls=self._cls_loss(cls_scores, labels) * cls_weights,
-            loss_bbox=loss_bbox.sum(dim=-1) * positive,
+            loss_cls=self._cls_loss(cls_scores, labels)
+            * self._cls_weights(positive, negative & valid),
+            loss_bbox=self._bbox_loss(priors, deltas, gt_bboxes, positive),
         )
         levels = [
             Level(height * width, num_base_priors)
             for (height, width), num_base_priors in zip(grids, self.num_base_priors, strict=True)
         ]
-        # Only the thinning of a miner asks for the boxes.
-        thins = getattr(self.lrm, 'nms_iou_thr', None) is not None
-        bboxes = self._decode(boxes, deltas.detach()) if thins else None
+        needs_bboxes = self.lrm is not None and self.lrm.needs_bboxes
+        bboxes = self._decode(priors, deltas.detach()) if needs_bboxes else None
         num_positives = positive.sum(dim=1).clamp(min=1).sum()
         return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=num_positives)
+
+    def _match(self, truths: Truths, priors: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """:func:`match_by_iou` with the numbers of the assigner in ``train_cfg``."""
+        assigner = self.assigner
+        return match_by_iou(
+            truths,
+            priors,
+            inside,
+            assigner.pos_iou_thr,
+            assigner.neg_iou_thr,
+            assigner.min_pos_iou,
+            assigner.gt_max_assign_all,
+            assigner.match_low_quality,
+        )
 
     def _inside(
         self, priors: Tensor, grids: Sequence[tuple[int, int]], batch_img_metas: list[dict]
@@ -165,19 +167,13 @@ class LRMSSDHead(SSDHead):
             ]
             for meta in batch_img_metas
         ]
-        rows, cols = _on(priors.device, cells).unbind(dim=-1)
+        rows, cols = to_device(cells, priors.device).unbind(dim=-1)
         inside = torch.cat(
             [
-                (
-                    (
-                        torch.arange(height, device=priors.device)[:, None]
-                        < rows[:, level, None, None]
-                    )
-                    & (torch.arange(width, device=priors.device) < cols[:, level, None, None])
-                )
+                _first_cells(grid, rows[:, level], cols[:, level])
                 .flatten(1)
                 .repeat_interleave(num_base_priors, dim=1)
-                for level, ((height, width), num_base_priors) in enumerate(
+                for level, (grid, num_base_priors) in enumerate(
                     zip(grids, self.num_base_priors, strict=True)
                 )
             ],
@@ -185,12 +181,31 @@ class LRMSSDHead(SSDHead):
         )
         border = self.train_cfg['allowed_border']
         if border >= 0:
-            shapes = _on(priors.device, [meta['img_shape'][:2] for meta in batch_img_metas])
-            height, width = shapes[..., None].unbind(dim=1)
+            shapes = [meta['img_shape'][:2] for meta in batch_img_metas]
+            height, width = to_device(shapes, priors.device)[..., None].unbind(dim=1)
             x1, y1, x2, y2 = priors.unbind(dim=-1)
             inside &= (x1 >= -border) & (y1 >= -border)
             inside &= (x2 < width + border) & (y2 < height + border)
         return inside
+
+    def _cls_weights(self, positive: Tensor, negative: Tensor) -> Tensor:
+        """(N, P) weights of the classification of positives and negatives (N, P)."""
+        pos_weight = self.train_cfg['pos_weight']
+        return positive * (pos_weight if pos_weight > 0 else 1.0) + negative
+
+    def _bbox_loss(
+        self, priors: Tensor, deltas: Tensor, gt_bboxes: Tensor, positive: Tensor
+    ) -> Tensor:
+        """(N, P) smooth L1 of the positives, between boxes if ``reg_decoded_bbox``, else deltas."""
+        if self.reg_decoded_bbox:
+            preds, targets = self._decode(priors, deltas), gt_bboxes
+        else:
+            preds = deltas
+            targets = self._encode(priors, torch.where(positive[..., None], gt_bboxes, priors))
+        loss = smooth_l1_loss(
+            preds, targets, reduction='none', beta=self.train_cfg['smoothl1_beta']
+        )
+        return loss.sum(dim=-1) * positive
 
     def _cls_loss(self, cls_scores: Sequence[Tensor], labels: Tensor) -> Tensor:
         """(N, P) softmax cross-entropy of the maps of all levels with labels (N, P)."""
@@ -222,10 +237,10 @@ class LRMSSDHead(SSDHead):
         deltas = torch.cat([(gt_centers - centers) / sizes, (gt_sizes / sizes).log()], dim=-1)
         return (deltas - self.target_means) / self.target_stds
 
-    def _decode(self, boxes: Tensor, deltas: Tensor) -> Tensor:
-        """(N, P, 4) predicted boxes."""
-        decoded = self.bbox_coder.decode(boxes.flatten(0, 1), deltas.flatten(0, 1))
-        return decoded.view_as(boxes)
+    def _decode(self, priors: Tensor, deltas: Tensor) -> Tensor:
+        """(N, P, 4) predicted boxes of priors (P, 4) and deltas (N, P, 4)."""
+        boxes = priors.expand_as(deltas).flatten(0, 1)
+        return self.bbox_coder.decode(boxes, deltas.flatten(0, 1)).view_as(deltas)
 
     @staticmethod
     def _flatten(level_maps: Sequence[Tensor], num_attrib: int) -> Tensor:
@@ -234,10 +249,6 @@ class LRMSSDHead(SSDHead):
         return torch.cat(flat, dim=1).float()
 
     def _check_what_is_vectorised(self) -> None:
-        if not 0 <= self.ignore_iof_thr <= 1:
-            raise ValueError(
-                f'bbox_head.ignore_iof_thr is {self.ignore_iof_thr}; it must lie in [0, 1]'
-            )
         name = type(self).__name__
         if type(self.bbox_coder) is not DeltaXYWHBBoxCoder:
             raise ValueError(
@@ -260,7 +271,9 @@ class LRMSSDHead(SSDHead):
             )
 
 
-def _on(device: torch.device, numbers: list) -> Tensor:
-    """Numbers of the host as int64 on the device; pinned memory copies in the background."""
-    tensor = torch.tensor(numbers, pin_memory=device.type == 'cuda')
-    return tensor.to(device, non_blocking=True)
+def _first_cells(grid: tuple[int, int], rows: Tensor, cols: Tensor) -> Tensor:
+    """(N, H, W) bool, True for the first rows and columns, of which there are (N,) each."""
+    height, width = grid
+    in_rows = torch.arange(height, device=rows.device) < rows[:, None]
+    in_cols = torch.arange(width, device=cols.device) < cols[:, None]
+    return in_rows[:, :, None] & in_cols[:, None]

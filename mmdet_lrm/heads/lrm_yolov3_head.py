@@ -11,12 +11,15 @@ from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
 from ..mining.element_loss import refuse_element_losses
-from ..mining.lrm_loss import PriorLosses
+from ..mining.lrm_loss import build_miner
+from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
+from ..mining.reduction import reduce_losses
 from .letterboxed import LetterboxedHead
 from .targets import (
     CellMatches,
     Truths,
+    checked_iof_thr,
     first_of_each,
     grid_priors,
     in_ignored,
@@ -24,7 +27,7 @@ from .targets import (
     pad_truths,
     to_priors,
 )
-from .yolov2_head import MAX_LOG_RATIO
+from .yolo_boxes import decode_boxes
 
 
 @MODELS.register_module()
@@ -57,11 +60,9 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         **kwargs,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.lrm = MODELS.build(lrm) if lrm is not None else None
-        self.ignore_iof_thr = ignore_iof_thr
-        if self.lrm is not None:
-            self.lrm.check_terms(self.loss_terms)
-            self.ignore_iof_thr = 0.5 if ignore_iof_thr is None else ignore_iof_thr
+        self.lrm = build_miner(lrm, self.loss_terms)
+        default = None if self.lrm is None else 0.5
+        self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, default)
         if self.ignore_iof_thr is not None:
             self._check_what_is_vectorised()
 
@@ -79,7 +80,7 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         prior_losses = self.prior_losses(
             pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        return self.lrm(*prior_losses) if self.lrm is not None else prior_losses.reduce()
+        return reduce_losses(prior_losses) if self.lrm is None else self.lrm(prior_losses)
 
     def prior_losses(
         self,
@@ -126,9 +127,8 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         }
         levels = [Level(height * width, self.num_base_priors) for height, width in grids]
         losses = {term: losses[term] * self._share(term, losses[term], levels) for term in losses}
-        # Only the thinning of a miner asks for the boxes.
-        thins = getattr(self.lrm, 'nms_iou_thr', None) is not None
-        bboxes = self._decode(pred_maps, level_priors) if thins else None
+        needs_bboxes = self.lrm is not None and self.lrm.needs_bboxes
+        bboxes = self._decode(pred_maps, level_priors) if needs_bboxes else None
         losses = {term: losses[term] for term in self.loss_terms}
         return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=1.0)
 
@@ -218,17 +218,10 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         ):
             deltas = pred_map.unflatten(1, (self.num_base_priors, self.num_attrib))[:, :, :4]
             deltas = deltas.permute(0, 3, 4, 1, 2).flatten(1, 3).float()
-            deltas = torch.cat(
-                [deltas[..., :2].sigmoid(), deltas[..., 2:].clamp(max=MAX_LOG_RATIO)], dim=-1
-            )
-            decoded.append(self.bbox_coder.decode(priors, deltas, stride))
+            decoded.append(decode_boxes(self.bbox_coder, priors, deltas, stride))
         return torch.cat(decoded, dim=1)
 
     def _check_what_is_vectorised(self) -> None:
-        if not 0 <= self.ignore_iof_thr <= 1:
-            raise ValueError(
-                f'bbox_head.ignore_iof_thr is {self.ignore_iof_thr}; it must lie in [0, 1]'
-            )
         if self.train_cfg and type(self.assigner) is not GridAssigner:
             raise ValueError(
                 f'train_cfg.assigner is {type(self.assigner).__name__}; with lrm or '

@@ -59,6 +59,12 @@ def grid_priors(
     return generator.grid_priors(grids, device=device)
 
 
+def to_device(numbers: list, device: torch.device) -> Tensor:
+    """Numbers of the host as a tensor on the device; pinned memory copies in the background."""
+    tensor = torch.tensor(numbers, pin_memory=device.type == 'cuda')
+    return tensor.to(device, non_blocking=True)
+
+
 def box_overlap(bboxes: Tensor, others: Tensor, mode: str = 'iou') -> Tensor:
     """Overlap of boxes (..., 4) and boxes (..., 4) whose leading dimensions broadcast.
 
@@ -89,6 +95,14 @@ def max_overlap(bboxes: Tensor, others: Tensor, mask: Tensor, mode: str = 'iou')
     """(N, P) largest overlap of boxes (N, P, 4) with any of (N, G, 4), those in ``mask`` (N, G)."""
     overlaps = box_overlap(bboxes[:, None], others[:, :, None], mode)
     return overlaps.masked_fill(~mask[..., None], 0).amax(dim=1)
+
+
+def checked_iof_thr(iof_thr: float | None, default: float | None) -> float | None:
+    """``ignore_iof_thr`` of a head, the default for None; ValueError outside [0, 1]."""
+    iof_thr = default if iof_thr is None else iof_thr
+    if iof_thr is not None and not 0 <= iof_thr <= 1:
+        raise ValueError(f'bbox_head.ignore_iof_thr is {iof_thr}; it must lie in [0, 1]')
+    return iof_thr
 
 
 def in_ignored(bboxes: Tensor, instances: OptInstanceList, iof_thr: float) -> Tensor:

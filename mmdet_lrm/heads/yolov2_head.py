@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.task_modules.prior_generators import YOLOAnchorGenerator
 from mmdet.models.utils import filter_scores_and_topk
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.utils import ConfigType, InstanceList, OptConfigType, OptInstanceList, OptMultiConfig
@@ -23,21 +24,34 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..mining.element_loss import refuse_element_losses
-from ..mining.lrm_loss import PriorLosses
+from ..mining.lrm_loss import build_miner
+from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
+from ..mining.reduction import reduce_losses
 from .letterboxed import LetterboxedHead
 from .targets import (
     Truths,
     assign_truths,
     box_overlap,
+    checked_iof_thr,
     grid_priors,
     in_ignored,
     max_overlap,
     pad_truths,
+    to_device,
 )
+from .yolo_boxes import decode_boxes
 
-# exp(8) = 2981 times the prior: no box of an image is that large, and its square is still finite.
-MAX_LOG_RATIO = 8.0
+# In input pixels: the anchors of yolov2-voc.cfg, which counts in cells, times the stride.
+VOC_BASE_SIZES = [
+    (42.31, 55.41),
+    (102.17, 128.3),
+    (161.79, 259.17),
+    (303.08, 154.9),
+    (359.56, 320.23),
+]
+# darknet's: the weight of the pull of every prior to its own box while the training begins.
+WARMUP_SCALE = 0.01
 
 
 def responsible_priors(
@@ -108,7 +122,6 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         max_gts: Truths of an image beyond this number are not learnt (darknet: 30); None: all are.
         warmup_images: While fewer images were seen, every prior that no truth is assigned to is
             pulled to its own box (``seen < 12800`` of darknet). 0 switches it off.
-        warmup_scale: Weight of that pull.
         init_conf_prob: Objectness in (0, 1) that the initial bias gives; None: bias 0, as darknet,
             hence 0.5.
         lrm: Config of :class:`LRMLoss`; None trains on all priors.
@@ -125,23 +138,12 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         num_classes: int,
         in_channels: int,
         anchor_generator: ConfigType = dict(
-            type='YOLOAnchorGenerator',
-            base_sizes=[
-                [
-                    (42.31, 55.41),
-                    (102.17, 128.3),
-                    (161.79, 259.17),
-                    (303.08, 154.9),
-                    (359.56, 320.23),
-                ]
-            ],
-            strides=[32],
+            type='YOLOAnchorGenerator', base_sizes=[VOC_BASE_SIZES], strides=[32]
         ),
         bbox_coder: ConfigType = dict(type='YOLOBBoxCoder'),
         loss_cls: ConfigType = dict(type='CrossEntropyLoss', use_sigmoid=False),
         loss_conf: ConfigType = dict(type='MSELoss', loss_weight=0.5),
         coord_scale: float = 1.0,
-        scale_coord_by_area: bool = True,
         object_scale: float = 5.0,
         noobject_scale: float = 1.0,
         class_scale: float = 1.0,
@@ -150,7 +152,6 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         ignore_iof_thr: float = 0.5,
         max_gts: int | None = 30,
         warmup_images: int = 12800,
-        warmup_scale: float = 0.01,
         init_conf_prob: float | None = None,
         lrm: OptConfigType = None,
         train_cfg: OptConfigType = None,
@@ -160,24 +161,8 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         super().__init__(init_cfg=init_cfg)
         self.num_classes = num_classes
         self.in_channels = in_channels
-        self.prior_generator = TASK_UTILS.build(anchor_generator)
-        if self.prior_generator.num_levels != 1:
-            raise ValueError(
-                f'anchor_generator has {self.prior_generator.num_levels} levels; YOLOv2 predicts '
-                f'from one. Give one list of base_sizes and one stride'
-            )
-        if init_conf_prob is not None and not 0 < init_conf_prob < 1:
-            raise ValueError(
-                f'init_conf_prob is {init_conf_prob}; it must lie in (0, 1). For a bias of 0 set '
-                f'it to None'
-            )
+        self.prior_generator, self.stride = _one_level(anchor_generator)
         self.num_base_priors = self.prior_generator.num_base_priors[0]
-        self.stride, stride_y = self.prior_generator.strides[0]
-        if self.stride != stride_y:
-            raise ValueError(
-                f'anchor_generator has the stride {self.prior_generator.strides[0]}; YOLOv2 needs '
-                f'one number for both directions'
-            )
         self.bbox_coder = TASK_UTILS.build(bbox_coder)
         self.loss_cls = MODELS.build(loss_cls)
         self.loss_conf = MODELS.build(loss_conf)
@@ -189,20 +174,16 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         self.use_sigmoid_cls = getattr(self.loss_cls, 'use_sigmoid', False)
         self.use_sigmoid_conf = getattr(self.loss_conf, 'use_sigmoid', False)
         self.coord_scale = coord_scale
-        self.scale_coord_by_area = scale_coord_by_area
         self.object_scale = object_scale
         self.noobject_scale = noobject_scale
         self.class_scale = class_scale
         self.rescore = rescore
         self.neg_iou_thr = neg_iou_thr
-        self.ignore_iof_thr = ignore_iof_thr
+        self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, default=None)
         self.max_gts = max_gts
         self.warmup_images = warmup_images
-        self.warmup_scale = warmup_scale
-        self.init_conf_prob = init_conf_prob
-        self.lrm = MODELS.build(lrm) if lrm is not None else None
-        if self.lrm is not None:
-            self.lrm.check_terms(self.loss_terms)
+        self.init_conf_prob = _checked_prob(init_conf_prob)
+        self.lrm = build_miner(lrm, self.loss_terms)
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
         self.register_buffer('images_seen', torch.zeros((), dtype=torch.long))
@@ -252,7 +233,7 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         prior_losses = self.prior_losses(
             pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        return self.lrm(*prior_losses) if self.lrm is not None else prior_losses.reduce()
+        return reduce_losses(prior_losses) if self.lrm is None else self.lrm(prior_losses)
 
     def prior_losses(
         self,
@@ -271,11 +252,7 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         # 1
         bboxes = self._decode(preds.detach(), priors)
         # 2
-        (base_priors,) = self.prior_generator.base_anchors
-        base_sizes = base_priors[:, 2:] - base_priors[:, :2]
-        assigned = assign_truths(
-            responsible_priors(truths, base_sizes, self.stride, grid), num_priors=len(priors)
-        )
+        assigned = self._assign(truths, len(priors), grid)
         positive = assigned >= 0
         # 3
         negative = ~positive & (max_overlap(bboxes, truths.bboxes, truths.mask) <= self.neg_iou_thr)
@@ -285,36 +262,42 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         )
         # 4
         gt_bboxes, gt_labels = truths.gather(assigned)
-        area = (gt_bboxes[..., 2:] - gt_bboxes[..., :2]).prod(dim=-1)
-        input_area = grid[0] * grid[1] * self.stride**2
-        coord_weights = (
-            self.coord_scale * (2 - area / input_area)
-            if self.scale_coord_by_area
-            else torch.full_like(area, self.coord_scale)
-        )
-        warming_up = (self.images_seen < self.warmup_images).float()
-        coord_weights = torch.where(positive, coord_weights, self.warmup_scale * warming_up)
         coord_targets = self._coord_targets(priors, gt_bboxes, positive)
+        coord_weights = self._coord_weights(gt_bboxes, positive, grid)
         conf_targets = positive.float()
         if self.rescore:
             conf_targets = box_overlap(bboxes, gt_bboxes) * conf_targets
         conf_weights = self.object_scale * positive + self.noobject_scale * negative
         # 5
+        xy = 0.5 * (preds[..., :2].sigmoid() - coord_targets[..., :2]).square().sum(dim=-1)
+        wh = 0.5 * (preds[..., 2:4] - coord_targets[..., 2:]).square().sum(dim=-1)
+        conf = self._conf_loss(preds[..., 4], conf_targets, (conf_weights > 0) & valid)
+        cls = self._cls_loss(preds[..., 5:], gt_labels)
         losses = dict(
-            loss_xy=0.5 * (preds[..., :2].sigmoid() - coord_targets[..., :2]).square().sum(dim=-1),
-            loss_wh=0.5 * (preds[..., 2:4] - coord_targets[..., 2:]).square().sum(dim=-1),
-            loss_conf=self._conf_loss(preds[..., 4], conf_targets, (conf_weights > 0) & valid),
-            loss_cls=self._cls_loss(preds[..., 5:], gt_labels),
+            loss_xy=xy * coord_weights * valid,
+            loss_wh=wh * coord_weights * valid,
+            loss_conf=conf * conf_weights * valid,
+            loss_cls=cls * (self.class_scale * positive) * valid,
         )
-        weights = dict(
-            loss_xy=coord_weights,
-            loss_wh=coord_weights,
-            loss_conf=conf_weights,
-            loss_cls=self.class_scale * positive,
-        )
-        losses = {term: loss * weights[term] * valid for term, loss in losses.items()}
         levels = [Level(grid[0] * grid[1], self.num_base_priors)]
         return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=len(preds))
+
+    def _assign(self, truths: Truths, num_priors: int, grid: tuple[int, int]) -> Tensor:
+        """(N, P) index of the truth that each prior learns, -1 for none."""
+        (base_priors,) = self.prior_generator.base_anchors
+        base_sizes = base_priors[:, 2:] - base_priors[:, :2]
+        return assign_truths(responsible_priors(truths, base_sizes, self.stride, grid), num_priors)
+
+    def _coord_weights(self, gt_bboxes: Tensor, positive: Tensor, grid: tuple[int, int]) -> Tensor:
+        """(N, P) weights of the coordinates: small truths weigh up to twice as much as large ones.
+
+        Priors without a truth weigh while the training begins.
+        """
+        area = (gt_bboxes[..., 2:] - gt_bboxes[..., :2]).prod(dim=-1)
+        input_area = grid[0] * grid[1] * self.stride**2
+        warming_up = (self.images_seen < self.warmup_images).float()
+        weights = self.coord_scale * (2 - area / input_area)
+        return torch.where(positive, weights, WARMUP_SCALE * warming_up)
 
     def predict_by_feat(
         self,
@@ -373,10 +356,7 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
 
     def _decode(self, preds: Tensor, priors: Tensor) -> Tensor:
         """(N, P, 5 + C) predictions to (N, P, 4) boxes."""
-        deltas = torch.cat(
-            [preds[..., :2].sigmoid(), preds[..., 2:4].clamp(max=MAX_LOG_RATIO)], dim=-1
-        )
-        return self.bbox_coder.decode(priors, deltas, self.stride)
+        return decode_boxes(self.bbox_coder, priors, preds, self.stride)
 
     def _coord_targets(self, priors: Tensor, gt_bboxes: Tensor, positive: Tensor) -> Tensor:
         """(N, P, 4) sigmoid(tx), sigmoid(ty), tw, th to learn; the prior's own without a truth."""
@@ -405,8 +385,32 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
     def _in_padding(self, priors: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """(N, P) bool, True where the cell's centre lies beyond its image."""
         shapes = [meta.get('img_shape', (torch.inf, torch.inf))[:2] for meta in batch_img_metas]
-        # Pinned memory lets the copy run in the background.
-        shapes = torch.tensor(shapes, dtype=torch.float32, pin_memory=priors.is_cuda)
-        height, width = shapes.to(priors.device, non_blocking=True).T[..., None]
+        height, width = to_device(shapes, priors.device).T[..., None]
         centers = (priors[:, :2] + priors[:, 2:]) / 2
         return (centers[:, 0] >= width) | (centers[:, 1] >= height)
+
+
+def _one_level(config: ConfigType) -> tuple[YOLOAnchorGenerator, int]:
+    """The generator of priors and its stride; ValueError unless there is one of them."""
+    generator = TASK_UTILS.build(config)
+    if generator.num_levels != 1:
+        raise ValueError(
+            f'anchor_generator has {generator.num_levels} levels; YOLOv2 predicts from one. Give '
+            f'one list of base_sizes and one stride'
+        )
+    stride_x, stride_y = generator.strides[0]
+    if stride_x != stride_y:
+        raise ValueError(
+            f'anchor_generator has the stride {generator.strides[0]}; YOLOv2 needs one number for '
+            f'both directions'
+        )
+    return generator, stride_x
+
+
+def _checked_prob(init_conf_prob: float | None) -> float | None:
+    if init_conf_prob is not None and not 0 < init_conf_prob < 1:
+        raise ValueError(
+            f'init_conf_prob is {init_conf_prob}; it must lie in (0, 1). For a bias of 0 set it to '
+            f'None'
+        )
+    return init_conf_prob

@@ -5,9 +5,11 @@ easy background carries a share of the gradient that matters; this measures that
 without mining switched on, at the cost of one more computation of the loss now and then.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
@@ -15,10 +17,20 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from .lrm_loss import LRMLoss, PriorLosses, checked_amount
+from .lrm_loss import LRMLoss
+from .options import checked_amount
+from .prior_losses import PriorLosses
 
 PREFIX = 'diagnosis/'
 GROUPS = ('positives', 'hard', 'easy')
+
+# Below this share of the gradient a step with mining is the step without it, to rounding of what
+# else varies between two trainings.
+NEGLIGIBLE = 0.02
+# Above this share of positives lost, mining forgets objects rather than background.
+TOO_MANY_MISSED = 0.02
+# Above this ratio of hard negatives to positives the objects are outweighed after mining too.
+OUTWEIGHED = 10
 
 
 class PriorGradients(NamedTuple):
@@ -62,7 +74,7 @@ def shares(measured: PriorGradients, hard_ratio: float) -> dict[str, Tensor]:
         (``missed``: NaN without positives).
     """
     losses, valid, positive = measured.losses[:3]
-    hardest = LRMLoss(hard_ratio=hard_ratio).hard_mask(*measured.losses[:5])
+    hardest = LRMLoss(hard_ratio=hard_ratio).hard_mask(measured.losses)
     positive = positive & valid
     negative = valid & ~positive
     masks = dict(zip(GROUPS, (positive, negative & hardest, negative & ~hardest), strict=True))
@@ -136,3 +148,73 @@ class MiningDiagnosisHook(Hook):
     def after_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         vars(model.bbox_head).pop('loss_by_feat', None)
+
+
+def stages(measured: dict[str, list]) -> dict[str, dict[str, float]]:
+    """Means over the first and over the last fifth of the measurements.
+
+    Args:
+        measured: columns of equal length: ``iter``, and by ``0.25/gradient/easy`` and so on what
+            :func:`shares` found, None or NaN where it has no value.
+
+    Returns:
+        For ``beginning`` and ``end``, the mean of each column but ``iter``.
+
+    A batch without objects misses none of them: what it has no value of does not count.
+    """
+    part = max(len(measured['iter']) // 5, 1)
+    columns = {key: np.array(column, dtype=float) for key, column in measured.items() if '/' in key}
+    parts = {'beginning': slice(part), 'end': slice(-part, None)}
+    return {
+        stage: {key: _mean(column[where]) for key, column in columns.items()}
+        for stage, where in parts.items()
+    }
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
+
+
+def _ratios(values: dict) -> list[str]:
+    return list(dict.fromkeys(name.split('/')[0] for name in values if '/' in name))
+
+
+def table(measured: dict[str, list]) -> str:
+    """Markdown: shares of the gradient in percent, by stage and K, of measurements as ``stages``.
+
+    The last column is the share of the positives that are not among the hardest K.
+    """
+    lines = [
+        '| stage | K | positives | hard negatives | easy negatives | positives outside K |',
+        '| --- | ---: | ---: | ---: | ---: | ---: |',
+    ]
+    for stage, means in stages(measured).items():
+        for ratio in _ratios(means):
+            keys = [*(f'{ratio}/gradient/{group}' for group in GROUPS), f'{ratio}/missed']
+            cells = [f'{100 * means[key]:.1f}' for key in keys]
+            lines.append(f'| {stage} | {100 * float(ratio):g} % | {" | ".join(cells)} |')
+    return 'Share of the gradient, in percent:\n\n' + '\n'.join(lines) + '\n'
+
+
+def verdict(measured: dict[str, list]) -> str:
+    """What mining with each K could do from here on, a line for each, of the end's ``stages``."""
+    means = stages(measured)['end']
+    lines = []
+    for ratio in _ratios(means):
+        positives, hard, easy = (means[f'{ratio}/gradient/{group}'] for group in GROUPS)
+        missed = means[f'{ratio}/missed']
+        if easy < NEGLIGIBLE:
+            text = 'changes next to nothing: what it takes out carries no gradient'
+        else:
+            text = f'takes out {100 * easy:.0f} % of the gradient, all of it of easy background'
+        if hard > OUTWEIGHED * positives:
+            text += (
+                f'; the background it keeps still has {hard / max(positives, 1e-9):.0f} times the '
+                f'gradient of the objects: take a smaller K'
+            )
+        if missed > TOO_MANY_MISSED:
+            text += (
+                f'; it would drop {100 * missed:.0f} % of the positives: set keep_positives=True'
+            )
+        lines.append(f'hard_ratio={ratio} {text}.')
+    return '\n'.join(lines)

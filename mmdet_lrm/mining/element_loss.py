@@ -8,7 +8,8 @@ import torch
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
-from .lrm_loss import NonFiniteReport, check_choice, checked_amount
+from .non_finite import NonFiniteReport
+from .options import check_choice, checked_amount
 from .rank import hard_mask, num_to_keep
 
 _REMEDY = (
@@ -100,12 +101,24 @@ class LRMElementLoss(nn.Module):
     def _mine(self, given: dict) -> tuple[Tensor, Tensor]:
         """The weight with zeros for the easy elements, and the number of the hard ones.
 
-        1. Losses. 2. Elements: rows to rank, and which take part. 3. Keep the hardest. 4. Back to
+        1. Losses. 2. Rows to rank, and which elements take part. 3. Keep the hardest. 4. Back to
         the weight's shape.
         """
-        _, target, *_ = given.values()
-        weight = given.get(self._weight_name)
-        # 1: a loss that keeps statistics, such as GHM, must not count this call as a step.
+        loss = self._unreduced(given)  # 1
+        rows = self._rows(loss.float(), loss).sum(dim=2)  # 2
+        valid = self._taking_part(given, loss, rows)
+        self._non_finite.check({type(self.loss).__name__: rows}, valid)
+        num_keep = num_to_keep(valid, self.num_hard, self.hard_ratio, self.strength)
+        mask = hard_mask(rows, num_keep, valid)  # 3
+        return self._masked_weight(given, loss, mask), mask.sum()  # 4
+
+    def _unreduced(self, given: dict) -> Tensor:
+        """The losses of elements.
+
+        Raises:
+            ValueError: the loss has none as it was called.
+        """
+        # A loss that keeps statistics, such as GHM, must not count this call as a step.
         loss_fn = copy.deepcopy(self.loss) if any(True for _ in self.loss.buffers()) else self.loss
         try:
             loss = loss_fn(**given | dict(reduction_override='none', avg_factor=None))
@@ -113,40 +126,47 @@ class LRMElementLoss(nn.Module):
             raise self._no_elements(given, error) from error
         if not torch.is_tensor(loss) or loss.dim() == 0:
             raise self._no_elements(given)
-        shape = None if weight is None else weight.shape
-        if weight is not None and weight.numel() == loss.numel():
-            weight = weight.reshape(loss.shape)  # FSAF has one of each class, in one dimension
-        # 2
-        rows = self._rows(loss.float(), loss).sum(dim=2)
+        return loss
+
+    def _taking_part(self, given: dict, loss: Tensor, rows: Tensor) -> Tensor:
+        """(rankings, elements) bool, False for elements without weight or with an ignored label."""
         valid = torch.ones_like(rows, dtype=torch.bool)
+        weight = self._weight_like(given, loss)
         if weight is not None:
-            given = weight.reshape(weight.shape + (1,) * (loss.dim() - weight.dim()))
-            valid = (self._rows(given, loss) > 0).any(dim=2).expand_as(rows)
-        labels = target[0] if isinstance(target, tuple | list) else target
+            weight = weight.reshape(weight.shape + (1,) * (loss.dim() - weight.dim()))
+            valid = (self._rows(weight, loss) > 0).any(dim=2).expand_as(rows)
+        labels = _labels(given)
         if not labels.is_floating_point() and labels.numel() == rows.numel():
             ignored = getattr(self.loss, 'ignore_index', None)
             of_rows = labels.reshape(rows.shape)
             valid = valid & (of_rows >= 0) & (of_rows != (-100 if ignored is None else ignored))
-        self._non_finite.check({type(self.loss).__name__: rows}, valid)
-        # 3
-        num_keep = num_to_keep(valid, self.num_hard, self.hard_ratio, self.strength)
-        mask = hard_mask(rows, num_keep, valid)
-        num_kept = mask.sum()
-        # 4
+        return valid
+
+    def _weight_like(self, given: dict, loss: Tensor) -> Tensor | None:
+        """The weight that the head gave, with the dimensions of the loss if it has its elements."""
+        weight = given.get(self._weight_name)
+        if weight is not None and weight.numel() == loss.numel():
+            return weight.reshape(loss.shape)  # FSAF has one of each class, in one dimension
+        return weight
+
+    def _masked_weight(self, given: dict, loss: Tensor, mask: Tensor) -> Tensor:
+        """The weight in the shape that it was given in, zero where the mask (of rows) is False."""
         if loss.dim() == 4:
             mask = mask.view(len(loss), 1, *loss.shape[2:])
         elif loss.dim() == 3 or (loss.dim() == 2 and self.per_image):
             mask = mask.view(*loss.shape[:2], *[1] * (loss.dim() - 2))
         else:
             mask = mask.view(-1, *[1] * (loss.dim() - 1))
+        weight = self._weight_like(given, loss)
         if weight is None:
+            labels = _labels(given)
             by_row = not labels.is_floating_point() and labels.dim() < loss.dim()
-            weight = mask.flatten().float() if by_row else mask.expand_as(loss).float()
-        elif weight.dim() < loss.dim():
-            weight = weight * mask.reshape(mask.shape[: weight.dim()])
+            return mask.flatten().float() if by_row else mask.expand_as(loss).float()
+        if weight.dim() < loss.dim():
+            masked = weight * mask.reshape(mask.shape[: weight.dim()])
         else:
-            weight = weight * mask.reshape(mask.shape + (1,) * (weight.dim() - mask.dim()))
-        return weight if shape is None else weight.reshape(shape), num_kept
+            masked = weight * mask.reshape(mask.shape + (1,) * (weight.dim() - mask.dim()))
+        return masked.reshape(given[self._weight_name].shape)
 
     def _no_elements(self, given: dict, error: Exception | None = None) -> ValueError:
         return ValueError(
@@ -173,6 +193,12 @@ class LRMElementLoss(nn.Module):
             else f'hard_ratio={self.hard_ratio}'
         )
         return f'{amount}, per_image={self.per_image}, normalizer={self.normalizer}'
+
+
+def _labels(given: dict) -> Tensor:
+    """The target, or its labels where it has a second part, such as the quality of boxes."""
+    _, target, *_ = given.values()
+    return target[0] if isinstance(target, tuple | list) else target
 
 
 def refuse_element_losses(head: nn.Module, terms: Sequence[str], remedy: str) -> None:

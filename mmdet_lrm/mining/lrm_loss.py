@@ -1,47 +1,21 @@
-"""``LRMLoss``: the options of Loss Rank Mining as a registered module that dense heads call."""
+"""The miners that a head takes under the key ``lrm``: ``LRMLoss``, and SSD's rule as its rival."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from mmdet.registry import MODELS
-from mmdet.utils import reduce_mean
+from mmdet.utils import OptConfigType
 from torch import Tensor, nn
 
+from .non_finite import NonFiniteReport
+from .options import REMEDY, check_choice, checked_amount
+from .prior_losses import PriorLosses
 from .rank import Level, hard_mask, num_to_keep, per_cell, per_prior, thin_by_nms
-
-_REMEDY = 'For training without mining remove `lrm` from the config'
-
-
-class PriorLosses(NamedTuple):
-    """What a head knows of each prior before the reduction; all that mining needs.
-
-    Letters: N images, P priors of one image over all levels.
-    """
-
-    losses: dict[str, Tensor]
-    """By term, (N, P) float32 losses >= 0, weights included, zero where a term does not apply."""
-    valid: Tensor
-    """(N, P) bool, False for priors in ignored regions or padding: they neither rank nor train."""
-    positive: Tensor | None = None
-    """(N, P) bool, True for the priors that a truth is assigned to."""
-    bboxes: Tensor | None = None
-    """(N, P, 4) decoded predictions in input pixels without gradient; None unless asked for."""
-    levels: Sequence[Level] | None = None
-    """Of the feature pyramid, in the order of the priors; None: one level of one prior a cell."""
-    avg_factor: float | Tensor | None = None
-    """What the head divides the sums of its losses by; None: the number of images."""
-
-    def reduce(self) -> dict[str, Tensor]:
-        """By term, a scalar: the losses of all valid priors, as without mining."""
-        avg_factor = len(self.valid) if self.avg_factor is None else self.avg_factor
-        return {
-            term: masked_sum(loss, self.valid) / avg_factor for term, loss in self.losses.items()
-        }
+from .reduction import NORMALIZERS, reduce_losses
 
 
-class MinedLoss(nn.Module):
-    """Reduces the losses of the priors that a subclass selects in ``hard_mask``.
+class Miner(nn.Module):
+    """Selects the priors that train, in ``hard_mask``; :func:`reduce_losses` sums what they lose.
 
     Args:
         rank_by: Names of the loss terms whose sum is ranked, such as ``('loss_conf',)``; None: all
@@ -53,11 +27,14 @@ class MinedLoss(nn.Module):
             at least.
     """
 
+    needs_bboxes = False
+    """Whether ``hard_mask`` looks at ``PriorLosses.bboxes``, which a head need not decode else."""
+
     def __init__(
         self, rank_by: str | list[str] | tuple[str, ...] | None = None, normalizer: str = 'head'
     ) -> None:
         super().__init__()
-        check_choice('normalizer', normalizer, ('head', 'batch', 'positives', 'hard'))
+        check_choice('normalizer', normalizer, NORMALIZERS)
         self.rank_by = (rank_by,) if isinstance(rank_by, str) else rank_by
         self.normalizer = normalizer
         self._non_finite = NonFiniteReport()
@@ -78,49 +55,32 @@ class MinedLoss(nn.Module):
         """(N, P) float32 sum of the ranked terms."""
         return sum(losses[term].float() for term in self.rank_by or tuple(losses))
 
-    def hard_mask(
-        self,
-        losses: dict[str, Tensor],
-        valid: Tensor,
-        positive: Tensor | None = None,
-        bboxes: Tensor | None = None,
-        levels: Sequence[Level] | None = None,
-    ) -> Tensor:
-        """(N, P) bool without gradient, the priors that train; the arguments are PriorLosses'."""
+    def hard_mask(self, prior_losses: PriorLosses) -> Tensor:
+        """(N, P) bool without gradient, the priors that train."""
         raise NotImplementedError
 
-    def forward(
-        self,
-        losses: dict[str, Tensor],
-        valid: Tensor,
-        positive: Tensor | None = None,
-        bboxes: Tensor | None = None,
-        levels: Sequence[Level] | None = None,
-        avg_factor: float | Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Reduce the losses of the kept priors; the arguments are :class:`PriorLosses`' fields.
-
-        Returns:
-            By term, a scalar. The gradient reaches the kept priors only.
+    def forward(self, prior_losses: PriorLosses) -> dict[str, Tensor]:
+        """By term, a scalar: the reduced losses of the kept priors, which alone get a gradient.
 
         Raises:
             FloatingPointError: A valid prior has a loss that is NaN or infinite. On the CPU at
                 once, on an accelerator in the next call, since asking would stall the step.
         """
-        self._non_finite.check(losses, valid)
-        mask = self.hard_mask(losses, valid, positive, bboxes, levels)
-        if self.normalizer == 'head' and avg_factor is not None:
-            pass
-        elif self.normalizer in ('head', 'batch'):
-            avg_factor = len(mask)
-        else:
-            counted = mask if self.normalizer == 'hard' else _given('positive', positive) & valid
-            avg_factor = reduce_mean(counted.sum().float()).clamp(min=1)
-        return {term: masked_sum(loss, mask) / avg_factor for term, loss in losses.items()}
+        self._non_finite.check(prior_losses.losses, prior_losses.valid)
+        return reduce_losses(prior_losses, self.hard_mask(prior_losses), self.normalizer)
+
+
+def build_miner(config: OptConfigType, terms: tuple[str, ...]) -> Miner | None:
+    """The miner of a head's key ``lrm`` for the terms of its loss; None for None."""
+    if config is None:
+        return None
+    miner = MODELS.build(config)
+    miner.check_terms(terms)
+    return miner
 
 
 @MODELS.register_module()
-class LRMLoss(MinedLoss):
+class LRMLoss(Miner):
     """Keep the priors with the largest losses of each image and reduce their losses.
 
     The paper (arXiv 1804.04606) filters the easy elements of the final feature map out of the
@@ -130,7 +90,7 @@ class LRMLoss(MinedLoss):
         num_hard: How many elements an image keeps, a positive integer. Excludes ``hard_ratio``.
         hard_ratio: The share of an image's valid elements that is kept, in (0, 1]. Our reading:
             0.25, used when neither is given.
-        rank_by: As :class:`MinedLoss`. Our reading: None, all terms of the prior.
+        rank_by: As :class:`Miner`. Our reading: None, all terms of the prior.
         element: ``'prior'`` (our reading) ranks each prior, ``'cell'`` the sum over the base priors
             of a cell of the feature map, which then stay or go together.
         scope: ``'image'`` (our reading) ranks within each image over all its levels, ``'level'``
@@ -142,7 +102,7 @@ class LRMLoss(MinedLoss):
             ranked by the priors of it that survive.
         keep_positives: Always keep the positives, also where they rank as easy, in addition to
             the hard elements. Our reading: False, every element can be filtered out.
-        normalizer: As :class:`MinedLoss`. Our reading: ``'head'``, so that mining alone changes.
+        normalizer: As :class:`Miner`. Our reading: ``'head'``, so that mining alone changes.
 
     Attributes:
         strength: In [0, 1], set by :class:`mmdet_lrm.LRMScheduleHook`: 0 keeps every element, 1 the
@@ -175,65 +135,67 @@ class LRMLoss(MinedLoss):
         self.keep_positives = keep_positives
         self.strength = 1.0
 
+    @property
+    def needs_bboxes(self) -> bool:
+        return self.nms_iou_thr is not None
+
     @torch.no_grad()
-    def hard_mask(
-        self,
-        losses: dict[str, Tensor],
-        valid: Tensor,
-        positive: Tensor | None = None,
-        bboxes: Tensor | None = None,
-        levels: Sequence[Level] | None = None,
-    ) -> Tensor:
+    def hard_mask(self, prior_losses: PriorLosses) -> Tensor:
         """Which priors train: the mask that ``forward`` applies, for pictures and statistics.
 
-        1. Sum the ranked terms. 2. Thin overlapping priors. 3. Go from priors to cells, and to the
-        groups that are ranked apart. 4. Keep the hardest of each. 5. Add the positives.
+        1. Sum the ranked terms. 2. Thin overlapping priors. 3. Keep the hardest. 4. Add the
+        positives.
 
         Args:
-            losses: As :class:`PriorLosses`, like all of these.
-            valid: (N, P) bool.
-            positive: Needed by ``keep_positives`` and ``normalizer='positives'``.
-            bboxes: Needed by ``nms_iou_thr``.
-            levels: Needed by ``element='cell'`` and ``scope='level'``.
+            prior_losses: ``bboxes`` is needed by ``nms_iou_thr``, ``positive`` by
+                ``keep_positives``, ``levels`` by ``element='cell'`` and ``scope='level'``.
 
         Returns:
             (N, P) bool without gradient.
         """
-        loss = self.ranked_loss(losses)  # 1
-        rankable = valid
-        if self.nms_iou_thr is not None:  # 2
-            rankable = thin_by_nms(loss, valid, _given('bboxes', bboxes), self.nms_iou_thr)
-        if levels is None:
-            levels = [Level(valid.shape[1], 1)]
-        # 3: K counts the elements before the thinning, of which there may then be fewer than K.
-        ranked, counted, num_hard = rankable, valid, self.num_hard
+        name = type(self).__name__
+        valid = candidates = prior_losses.valid
+        loss = self.ranked_loss(prior_losses.losses)  # 1
+        if self.needs_bboxes:  # 2
+            bboxes = prior_losses.given('bboxes', name)
+            candidates = thin_by_nms(loss, valid, bboxes, self.nms_iou_thr)
+        # 3
+        levels = prior_losses.levels or [Level(valid.shape[1], 1)]
+        mask = valid if self.strength == 0 else self._hardest(loss, candidates, valid, levels)
+        if self.keep_positives:  # 4
+            mask = mask | (prior_losses.given('positive', name) & valid)
+        return mask
+
+    def _hardest(
+        self, loss: Tensor, candidates: Tensor, counted: Tensor, levels: Sequence[Level]
+    ) -> Tensor:
+        """(N, P) bool, the K hardest candidates of each ranking.
+
+        1. Go from priors to cells, 2. and to the groups that are ranked apart. 3. Keep the hardest
+        of each group. K is a share of those that are counted, of which fewer may be candidates.
+        """
+        priors, num_hard = candidates, self.num_hard
         groups = [level.num_priors for level in levels]
-        if self.element == 'cell':
-            _, counted = per_cell(loss, valid, levels)
-            loss, ranked = per_cell(loss, rankable, levels)
+        if self.element == 'cell':  # 1
+            _, counted = per_cell(loss, counted, levels)
+            loss, candidates = per_cell(loss, candidates, levels)
             groups = [level.num_cells for level in levels]
         shape = loss.shape
-        if self.scope == 'image':
-            groups = [shape[1]]
-        elif self.scope == 'batch':
-            loss, ranked, counted = (each.reshape(1, -1) for each in (loss, ranked, counted))
-            groups = [loss.shape[1]]
+        if self.scope == 'batch':  # 2
+            loss, candidates, counted = (
+                each.reshape(1, -1) for each in (loss, candidates, counted)
+            )
             num_hard = num_hard and num_hard * shape[0]
-        # 4
-        masks = [
+        if self.scope != 'level':
+            groups = [loss.shape[1]]
+        masks = [  # 3
             hard_mask(part, num_to_keep(all_, num_hard, self.hard_ratio, self.strength), candidate)
             for part, candidate, all_ in zip(
-                *(each.split(groups, dim=1) for each in (loss, ranked, counted)), strict=True
+                *(each.split(groups, dim=1) for each in (loss, candidates, counted)), strict=True
             )
         ]
         mask = torch.cat(masks, dim=1).reshape(shape)
-        if self.element == 'cell':
-            mask = per_prior(mask, levels) & rankable
-        if self.strength == 0:
-            mask = valid
-        if self.keep_positives:  # 5
-            mask = mask | (_given('positive', positive) & valid)
-        return mask
+        return per_prior(mask, levels) & priors if self.element == 'cell' else mask
 
     def extra_repr(self) -> str:
         amount = (
@@ -249,7 +211,7 @@ class LRMLoss(MinedLoss):
 
 
 @MODELS.register_module()
-class HardNegativeLoss(MinedLoss):
+class HardNegativeLoss(Miner):
     """SSD's selection, as a rival of :class:`LRMLoss` under the same ``lrm`` key.
 
     All positives train, and of the negatives of each image the ``neg_pos_ratio`` times as many with
@@ -257,8 +219,8 @@ class HardNegativeLoss(MinedLoss):
 
     Args:
         neg_pos_ratio: Negatives per positive, > 0.
-        rank_by: As :class:`MinedLoss`, such as ``'loss_conf'``.
-        normalizer: As :class:`MinedLoss`.
+        rank_by: As :class:`Miner`, such as ``'loss_conf'``.
+        normalizer: As :class:`Miner`.
     """
 
     def __init__(
@@ -270,119 +232,21 @@ class HardNegativeLoss(MinedLoss):
         super().__init__(rank_by, normalizer)
         if not neg_pos_ratio > 0:
             raise ValueError(
-                f'lrm.neg_pos_ratio is {neg_pos_ratio}; it must be larger than 0. {_REMEDY}'
+                f'lrm.neg_pos_ratio is {neg_pos_ratio}; it must be larger than 0. {REMEDY}'
             )
         self.neg_pos_ratio = neg_pos_ratio
 
     @torch.no_grad()
-    def hard_mask(
-        self,
-        losses: dict[str, Tensor],
-        valid: Tensor,
-        positive: Tensor | None = None,
-        bboxes: Tensor | None = None,
-        levels: Sequence[Level] | None = None,
-    ) -> Tensor:
-        """(N, P) bool, the positives and the hardest negatives; see :class:`PriorLosses`."""
-        positive = _given('positive', positive) & valid
+    def hard_mask(self, prior_losses: PriorLosses) -> Tensor:
+        """(N, P) bool, the positives and the hardest negatives."""
+        valid = prior_losses.valid
+        positive = prior_losses.given('positive', type(self).__name__) & valid
         num_negatives = (self.neg_pos_ratio * positive.sum(dim=1).double()).long()
-        negatives = hard_mask(self.ranked_loss(losses), num_negatives, valid & ~positive)
-        return positive | negatives
+        loss = self.ranked_loss(prior_losses.losses)
+        return positive | hard_mask(loss, num_negatives, valid & ~positive)
 
     def extra_repr(self) -> str:
         return (
             f'neg_pos_ratio={self.neg_pos_ratio}, rank_by={self.rank_by}, '
             f'normalizer={self.normalizer}'
         )
-
-
-def masked_sum(loss: Tensor, mask: Tensor) -> Tensor:
-    """Sum of the losses where ``mask`` is True."""
-    # `where`, not a product: a prior outside the mask may be infinite, and 0 * inf is NaN.
-    return torch.where(mask, loss, loss.new_zeros(())).sum()
-
-
-def checked_amount(
-    num_hard: int | None, hard_ratio: float | None, key: str
-) -> tuple[int | None, float | None]:
-    """The count or the ratio to keep, a quarter if neither is given; ``key`` begins its name.
-
-    Raises:
-        ValueError: Both are given, or one is out of its range.
-    """
-    if num_hard is not None and hard_ratio is not None:
-        raise ValueError(
-            f'{key}num_hard is {num_hard} and {key}hard_ratio is {hard_ratio}; only one of them '
-            f'can say how many elements are kept. Remove the other, or set it to None'
-        )
-    if num_hard is None and hard_ratio is None:
-        hard_ratio = 0.25
-    if num_hard is not None and (
-        isinstance(num_hard, bool) or not isinstance(num_hard, int) or num_hard < 1
-    ):
-        raise ValueError(f'{key}num_hard is {num_hard!r}; it must be an integer >= 1. {_REMEDY}')
-    if hard_ratio is not None and not 0 < hard_ratio <= 1:
-        raise ValueError(f'{key}hard_ratio is {hard_ratio}; it must lie in (0, 1]. {_REMEDY}')
-    return num_hard, hard_ratio
-
-
-def check_choice(name: str, given: str, allowed: tuple[str, ...], key: str = 'lrm.') -> None:
-    if given not in allowed:
-        raise ValueError(f'{key}{name} is {given!r}; it must be one of {", ".join(allowed)}')
-
-
-class NonFiniteReport:
-    """Raise for losses that are not finite, without stalling an accelerator.
-
-    On the CPU the answer is at hand. On an accelerator reading it in the same step would wait for
-    all queued work, so the flags travel to the host in the background and are read one call later.
-    """
-
-    def __init__(self) -> None:
-        self._pending = None
-
-    def __reduce__(self) -> tuple:
-        # A CUDA event cannot be copied; a copied model (an EMA, say) starts with nothing pending.
-        return NonFiniteReport, ()
-
-    def check(self, losses: dict[str, Tensor], valid: Tensor) -> None:
-        bad = torch.stack(
-            [(~torch.isfinite(loss.detach()) & valid).any(dim=1) for loss in losses.values()]
-        )
-        if not bad.is_cuda:
-            self._raise_if_any(tuple(losses), bad, '')
-            return
-        if self._pending is not None:
-            terms, flags, arrived = self._pending
-            self._pending = None
-            arrived.synchronize()
-            self._raise_if_any(terms, flags, ' of the previous training step')
-        flags = torch.empty(bad.shape, dtype=torch.bool, pin_memory=True)
-        flags.copy_(bad, non_blocking=True)
-        arrived = torch.cuda.Event()
-        arrived.record()
-        self._pending = (tuple(losses), flags, arrived)
-
-    @staticmethod
-    def _raise_if_any(terms: tuple[str, ...], bad: Tensor, when: str) -> None:
-        if not bad.any():
-            return
-        found = '; '.join(
-            f'{term} of image {", ".join(map(str, row.nonzero().flatten().tolist()))}'
-            for term, row in zip(terms, bad, strict=True)
-            if row.any()
-        )
-        raise FloatingPointError(
-            f'The loss of a prior is NaN or infinite: {found} (index in the batch){when}. Such a '
-            f'prior cannot be ranked. Lower the learning rate, lengthen the warm-up, set '
-            f'optim_wrapper.clip_grad, or look for broken boxes in these images'
-        )
-
-
-def _given(name: str, tensor: Tensor | None) -> Tensor:
-    if tensor is None:
-        raise ValueError(
-            f'LRMLoss needs `{name}` for the options of this config, and the head passed None. '
-            f'Pass it, or remove the option'
-        )
-    return tensor

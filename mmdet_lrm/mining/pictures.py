@@ -50,7 +50,7 @@ def mined_priors(model: nn.Module, sample: dict) -> MinedPriors:
     outs = head(model.extract_feat(data['inputs']))
     truths, ignored, metas = unpack_gt_instances(data['data_samples'])
     prior_losses = head.prior_losses(*outs, truths, metas, ignored)
-    mask = head.lrm.hard_mask(*prior_losses[:5])[0].cpu()
+    mask = head.lrm.hard_mask(prior_losses)[0].cpu()
     grids = [pred_map.shape[-2:] for pred_map in outs[0]]
     priors = torch.cat(head.prior_generator.grid_priors(grids, device='cpu'))
     centers = (priors[:, :2] + priors[:, 2:]) / 2 / torch.tensor(metas[0]['scale_factor'])

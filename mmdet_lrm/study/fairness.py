@@ -8,17 +8,26 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 
+from ..errors import UserError
+
 ABSENT = '<absent>'
 
 
-class UnfairError(ValueError):
+class StudyError(UserError):
+    """A study that cannot be made, run or merged as it is asked for."""
+
+
+class UnfairError(StudyError):
     """Two configs differ in more than their table names."""
 
 
 def differences(
     first: object, second: object, key: str = ''
 ) -> Iterator[tuple[str, object, object]]:
-    """Keys at which two nested configs differ, spelt as ``--cfg-options`` has them, and values."""
+    """Keys at which two nested configs differ, spelt as ``--cfg-options`` has them, and values.
+
+    A list that holds no dict is one value.
+    """
     if isinstance(first, dict) and isinstance(second, dict):
         pairs = [
             (name, first.get(name, ABSENT), second.get(name, ABSENT))
@@ -28,6 +37,7 @@ def differences(
         isinstance(first, list | tuple)
         and isinstance(second, list | tuple)
         and len(first) == len(second)
+        and any(isinstance(each, dict) for each in (*first, *second))
     ):
         pairs = zip(range(len(first)), first, second, strict=True)
     else:

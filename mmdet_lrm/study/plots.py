@@ -1,159 +1,261 @@
-"""Pictures of recorded runs: differences, learning curves, precision over recall."""
+"""Pictures of recorded runs: differences, learning curves, who carries the gradient.
 
+Of each kind one function gives the numbers, in percent, and one draws them and returns the figure,
+or None where the records have nothing to show. :func:`png` makes a file of a figure.
+"""
+
+import io
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
+from itertools import cycle
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from ..mining.diagnosis import GROUPS
-from .tables import by_label, differences, percent, values
+from .records import Record
+from .statistics import Difference
+from .tables import baseline_of, by_label, differences, percent, values
 
-matplotlib.use('Agg')
-from matplotlib import pyplot
+# Okabe and Ito's colours, which the colour-blind can tell apart (jfly.uni-koeln.de/color).
+BLUE, ORANGE, GREEN = '#0072B2', '#E69F00', '#009E73'
+RED, SKY, PURPLE = '#D55E00', '#56B4E9', '#CC79A7'
+GREY = '#888888'
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, 'black')
+AREAS = {'positives': GREEN, 'hard negatives': RED, 'easy negatives': '#BBBBBB'}  # of GROUPS
+OF_RATIO = (SKY, BLUE, PURPLE, 'black', ORANGE)  # other than those of the groups, beside it
+WIDTH = 7.0  # inches: the text of a page with two columns
+BENEATH = 0.22  # rows: seeds lie beneath their mean, which would hide them
+STYLE = {
+    'font.size': 9,
+    'axes.titlesize': 9,
+    'legend.fontsize': 8,
+    'legend.frameon': False,
+    'figure.constrained_layout.use': True,
+    'axes.prop_cycle': cycler(linestyle=['-', '--', ':', '-.']) * cycler(color=COLOURS),
+}
+as_percent = FuncFormatter(lambda value, _: f'{value:g} %')
 
 
-def plot_differences(records: Sequence[dict], name: str, path: Path) -> None:
-    """Each variant's difference to its baseline in a metric, with its interval, and each seed's."""
+def png(figure: Figure, dpi: int = 150) -> bytes:
+    """The same bytes for the same figure."""
+    file = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(file, format='png', dpi=dpi, metadata={'Software': None})
+    return file.getvalue()
+
+
+class DifferenceRow(NamedTuple):
+    """Of a variant to its baseline."""
+
+    label: str
+    difference: Difference
+    by_seed: list[float]
+
+
+def difference_rows(records: Sequence[Record], name: str) -> list[DifferenceRow]:
+    """Differences in a metric, with the difference of each seed that both methods have."""
     methods = by_label(records)
-    changes = differences(methods, name)
-    labels = [textwrap.fill(label, 44, break_long_words=False) for label in changes]
-    figure, axes = pyplot.subplots(figsize=(9, 1 + 0.4 * len(changes)), layout='constrained')
-    for row, (label, (change, _)) in enumerate(changes.items()):
-        runs = methods[label]
-        baseline = methods[next(iter(runs.values()))['baseline']]
-        if change.low is not None:
-            axes.plot([change.low, change.high], [row, row], color='tab:blue', linewidth=2)
+    rows = []
+    for label, difference in differences(methods, name).items():
+        runs, baseline = methods[label], methods[baseline_of(methods[label])]
         seeds = sorted(runs.keys() & baseline.keys())
-        each = np.subtract(values(runs, name, seeds), values(baseline, name, seeds))
-        axes.plot(each, [row] * len(each), '.', color='tab:grey')
-        axes.plot(change.mean, row, 'o', color='tab:blue')
-    axes.axvline(0, color='black', linewidth=0.8)
-    axes.set_yticks(range(len(changes)), labels, fontsize='small')
-    axes.invert_yaxis()
-    axes.set_xlabel(f'{name} in percent,\ndifference to the baseline')
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+        pairs = zip(values(runs, name, seeds), values(baseline, name, seeds), strict=True)
+        rows.append(DifferenceRow(label, difference, [ours - theirs for ours, theirs in pairs]))
+    return rows
 
 
-def plot_learning(records: Sequence[dict], name: str, path: Path) -> None:
-    """Loss and metric by epoch: the mean over seeds, and the range between them."""
-    figure, panels = pyplot.subplots(1, 2, figsize=(10, 4), layout='constrained')
+@matplotlib.rc_context(STYLE)
+def draw_differences(records: Sequence[Record], name: str) -> Figure | None:
+    """Each variant's difference to its baseline in a metric, with its interval, and each seed's."""
+    rows = difference_rows(records, name)
+    if not rows:
+        return None
+    figure = Figure(figsize=(WIDTH, 1.2 + 0.26 * len(rows)))
+    axes = figure.subplots()
+    axes.axvline(0, color='black', linewidth=0.8, zorder=0)
+    for place, (_, change, by_seed) in enumerate(rows):
+        if change.low is not None:
+            axes.plot([change.low, change.high], [place, place], '-', color=BLUE, linewidth=2)
+        axes.plot(change.mean, place, 'o', color=BLUE)
+        axes.plot(by_seed, [place + BENEATH] * len(by_seed), '.', color=GREY)
+    labels = [textwrap.fill(row.label, 44, break_long_words=False) for row in rows]
+    axes.set_yticks(range(len(rows)), labels)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlabel(f'{name}: difference to the baseline, in percentage points')
+    shown = [
+        Line2D([], [], color=BLUE, marker='o', linewidth=2, label='mean and its 95 % interval'),
+        Line2D([], [], color=GREY, marker='.', linestyle='', label='a seed'),
+    ]
+    figure.legend(handles=shown, loc='outside upper right', ncols=2)
+    return figure
+
+
+class Curve(NamedTuple):
+    """Of a method by epoch: the mean over its seeds, and the range between them."""
+
+    label: str
+    epochs: list[int]
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def learning_curves(records: Sequence[Record], name: str) -> list[Curve]:
+    """Of ``loss``, or of a metric in percent, at the epochs that all seeds of a method have."""
+    curves = []
     for label, runs in by_label(records).items():
-        for axes, rows, key in zip(panels, ('losses', 'evaluations'), ('loss', name), strict=True):
-            series = [
-                {row['epoch']: row[key] for row in run.get(rows, []) if key in row}
-                for run in runs.values()
-            ]
-            epochs = sorted(set.intersection(*map(set, series)))
-            if not epochs:
-                continue
-            found = np.array([[each[epoch] for epoch in epochs] for each in series])
-            if key == name:
-                found = percent(name, 1.0) * found
-            axes.plot(epochs, found.mean(axis=0), label=label)
-            axes.fill_between(epochs, found.min(axis=0), found.max(axis=0), alpha=0.15)
-    panels[0].set(xlabel='epoch', ylabel='training loss', yscale='log')
-    panels[1].set(xlabel='epoch', ylabel=f'{name} in percent')
-    panels[1].legend(fontsize='small')
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+        columns = [run.losses if name == 'loss' else run.evaluations for run in runs.values()]
+        series = [
+            dict(zip(each['epoch'], each[name], strict=True)) if name in each else {}
+            for each in columns
+        ]
+        epochs = sorted(set.intersection(*map(set, series)))
+        if epochs:
+            found = np.array([[each[epoch] for epoch in epochs] for each in series], dtype=float)
+            found = found if name == 'loss' else percent(name, found)
+            ends = found.min(axis=0), found.max(axis=0)
+            curves.append(Curve(label, epochs, found.mean(axis=0), *ends))
+    return curves
 
 
-def plot_precision(records: Sequence[dict], name: str, path: Path) -> None:
-    """Precision over recall by class: the mean over seeds."""
-    methods = by_label(records)
-    curves = {
-        label: [run['curves'] for run in runs.values() if 'curves' in run]
-        for label, runs in methods.items()
-    }
-    classes = list(
-        dict.fromkeys(name for found in curves.values() for one in found for name in one)
-    )
-    if not classes:
-        return
-    figure, panels = pyplot.subplots(
-        1, len(classes), figsize=(4 * len(classes), 3.6), layout='constrained', squeeze=False
-    )
-    for axes, name in zip(panels[0], classes, strict=True):
-        for label, found in curves.items():
-            precision = np.mean([one[name] for one in found], axis=0)
-            axes.plot(np.linspace(0, 1, len(precision)), precision, label=label)
-        axes.set(title=name, xlabel='recall', ylabel='precision', xlim=(0, 1), ylim=(0, 1))
-    panels[0, -1].legend(fontsize='small')
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+@matplotlib.rc_context(STYLE)
+def draw_learning(records: Sequence[Record], name: str) -> Figure | None:
+    """Loss and metric by epoch, as far as they are recorded."""
+    panels = {each: curves for each in ('loss', name) if (curves := learning_curves(records, each))}
+    if not panels:
+        return None
+    figure = Figure(figsize=(WIDTH, 2.8 + 0.1 * max(map(len, panels.values()))))
+    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
+        for label, epochs, mean, low, high in curves:
+            # A marker, since of a single epoch there is no line.
+            (line,) = axes.plot(epochs, mean, marker='o', markersize=3, label=label)
+            axes.fill_between(epochs, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
+        axes.set(xlabel='epoch', title=title)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if title == 'loss':
+            axes.set_yscale('log')
+        else:
+            axes.yaxis.set_major_formatter(as_percent)
+    figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', ncols=2)
+    return figure
 
 
-def plot_diagnosis(records: Sequence[dict], name: str, path: Path) -> None:
-    """Who carries the gradient, by iteration, in the training of each baseline's first seed.
+class Diagnosis(NamedTuple):
+    """Of a training, by iteration."""
+
+    label: str
+    steps: list[int]
+    ratios: list[str]
+    """Every K that was diagnosed, as the columns spell it."""
+    columns: dict[str, np.ndarray]
+    """In percent: ``K/gradient/GROUP`` of the gradient, ``K/missed`` of the positives."""
+
+
+def first_diagnoses(records: Sequence[Record]) -> list[Diagnosis]:
+    """Of each method, the first training that was diagnosed."""
+    found: dict[str, Diagnosis] = {}
+    for record in records:
+        if record.diagnosis and record.label not in found:
+            steps = record.diagnosis['iter']
+            columns = {key: 100 * np.array(each, float) for key, each in record.diagnosis.items()}
+            ratios = list(dict.fromkeys(key.split('/')[0] for key in columns if '/' in key))
+            found[record.label] = Diagnosis(record.label, steps, ratios, columns)
+    return list(found.values())
+
+
+def nearest_to_quarter(ratios: Sequence[str]) -> str:
+    """The K by which hard is told from easy."""
+    return min(ratios, key=lambda ratio: abs(float(ratio) - 0.25))
+
+
+def smallest_in_all(found: Sequence[Diagnosis]) -> str:
+    """The smallest K that all trainings have."""
+    return min(set.intersection(*(set(each.ratios) for each in found)), key=float)
+
+
+@matplotlib.rc_context(STYLE)
+def draw_diagnosis(records: Sequence[Record], name: str) -> Figure | None:
+    """Who carries the gradient in the training of each baseline's first seed.
 
     On the left the shares, with the hardest quarter told from the rest; on the right what mining
     with each K would take out, and, dashed, the positives that it would drop.
     """
-    first = {}
-    for record in records:
-        if record['baseline'] is None and record.get('diagnosis'):
-            first.setdefault(record['label'], record)
-    if not first:
-        return
-    figure, panels = pyplot.subplots(
-        len(first), 2, figsize=(10, 3.6 * len(first)), layout='constrained', squeeze=False
-    )
-    for (left, right), record in zip(panels, first.values(), strict=True):
-        percents = {
-            key: 100 * np.array(column, dtype=float) for key, column in record['diagnosis'].items()
-        }
-        steps = record['diagnosis']['iter']
-        ratios = list(dict.fromkeys(key.split('/')[0] for key in percents if '/' in key))
-        middle = min(ratios, key=lambda ratio: abs(float(ratio) - 0.25))
-        series = [percents[f'{middle}/gradient/{group}'] for group in GROUPS]
-        colours = ('tab:green', 'tab:red', 'tab:grey')
-        labels = ('positives', 'hard negatives', 'easy negatives')
-        left.stackplot(steps, series, labels=labels, colors=colours, alpha=0.7)
-        left.set_title(record['label'], fontsize='medium')
-        left.set(xlabel='iteration', ylabel='percent of the gradient', ylim=(0, 100))
-        left.legend(fontsize='small', loc='upper right')
-        for ratio in ratios:
-            easy = percents[f'{ratio}/gradient/easy']
-            (line,) = right.plot(steps, easy, label=f'K = {100 * float(ratio):g} %')
-            right.plot(steps, percents[f'{ratio}/missed'], '--', color=line.get_color())
-        right.set_title('easy negatives (dashed: positives outside K)', fontsize='medium')
-        right.set(xlabel='iteration', ylabel='percent', yscale='symlog', ylim=(0, 100))
-        right.legend(fontsize='small')
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    found = first_diagnoses([record for record in records if record.baseline is None])
+    if not found:
+        return None
+    figure = Figure(figsize=(WIDTH, 0.8 + 2.1 * len(found)))
+    for pair, each in zip(figure.subplots(len(found), 2, squeeze=False), found, strict=True):
+        _draw_groups(pair[0], each)
+        _draw_ratios(pair[1], each)
+    for axes in pair:
+        axes.set_xlabel('iteration')
+    areas, names = pair[0].get_legend_handles_labels()
+    lines, ratios = pair[1].get_legend_handles_labels()
+    dashed = Line2D([], [], color=GREY, linestyle='--')
+    labels = [*names, *ratios, 'positives outside K']
+    figure.legend([*areas, *lines, dashed], labels, loc='outside lower center', ncols=4)
+    return figure
 
 
-def plot_background(records: Sequence[dict], name: str, path: Path) -> None:
+def _draw_groups(axes: Axes, of: Diagnosis) -> None:
+    middle = nearest_to_quarter(of.ratios)
+    series = [of.columns[f'{middle}/gradient/{group}'] for group in GROUPS]
+    axes.stackplot(of.steps, series, labels=AREAS, colors=AREAS.values())
+    axes.set(ylim=(0, 100), xlim=(of.steps[0], of.steps[-1]))
+    axes.set_title(of.label, loc='left')
+    axes.set_ylabel(f'gradient, {_k(middle)}')
+    axes.yaxis.set_major_formatter(as_percent)
+
+
+def _draw_ratios(axes: Axes, of: Diagnosis) -> None:
+    for ratio, colour in zip(of.ratios, cycle(OF_RATIO), strict=False):
+        easy, missed = of.columns[f'{ratio}/gradient/easy'], of.columns[f'{ratio}/missed']
+        axes.plot(of.steps, easy, '-', color=colour, label=_k(ratio))
+        axes.plot(of.steps, missed, '--', color=colour)
+    axes.set_ylabel('easy negatives outside K')
+    axes.set_yscale('symlog', linthresh=1)
+    # A little below 0, where a dashed line would lie on the frame.
+    axes.set(ylim=(-0.1, 100), xlim=(of.steps[0], of.steps[-1]))
+    axes.yaxis.set_major_locator(FixedLocator([0, 1, 10, 100]))
+    axes.yaxis.set_major_formatter(as_percent)
+
+
+def _k(ratio: str) -> str:
+    return f'K = {100 * float(ratio):g} %'
+
+
+@matplotlib.rc_context(STYLE)
+def draw_background(records: Sequence[Record], name: str) -> Figure | None:
     """What mining leaves to itself: the gradient of easy negatives in each method's first training.
 
     Their share of the gradient of all priors, whether they train or not, outside the smallest K
-    that was diagnosed.
+    that was diagnosed in all.
     """
-    first = {}
-    for record in records:
-        if record.get('diagnosis'):
-            first.setdefault(record['label'], record['diagnosis'])
-    if not first:
-        return
-    figure, axes = pyplot.subplots(figsize=(8, 4), layout='constrained')
-    for label, diagnosis in first.items():
-        ratio = min((key.split('/')[0] for key in diagnosis if '/' in key), key=float)
-        share = 100 * np.array(diagnosis[f'{ratio}/gradient/easy'], dtype=float)
-        axes.plot(diagnosis['iter'], share, label=label)
-        axes.set_ylabel(f'percent of the gradient outside K = {100 * float(ratio):g} %')
-    axes.set(xlabel='iteration', ylim=(0, 100))
-    axes.legend(fontsize='small')
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    found = first_diagnoses(records)
+    if not found:
+        return None
+    figure = Figure(figsize=(WIDTH, 2.8 + 0.1 * len(found)))
+    axes = figure.subplots()
+    ratio = smallest_in_all(found)
+    for each in found:
+        axes.plot(each.steps, each.columns[f'{ratio}/gradient/easy'], label=each.label)
+    axes.set(xlabel='iteration', ylabel=f'gradient outside {_k(ratio)}', ylim=(0, 100))
+    axes.yaxis.set_major_formatter(as_percent)
+    figure.legend(loc='outside lower center', ncols=2)
+    return figure
 
 
 KINDS = {
-    'differences': plot_differences,
-    'learning': plot_learning,
-    'precision': plot_precision,
-    'diagnosis': plot_diagnosis,
-    'background': plot_background,
+    'differences': draw_differences,
+    'learning': draw_learning,
+    'diagnosis': draw_diagnosis,
+    'background': draw_background,
 }

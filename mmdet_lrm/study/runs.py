@@ -1,222 +1,179 @@
-"""Trainings as processes of their own: started, followed, interrupted, resumed, and read again."""
+"""From the runs of a study to their records: trained where they are missing, shared, and merged."""
 
-import hashlib
-import json
-import math
-import os
-import platform
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 
-import mmdet_lrm
+from ..launch import config_path, find_datasets
+from ..mining.diagnosis import stages
+from .fairness import StudyError
+from .plan import Run
+from .records import Record
+from .trainings import Training, Trainings, kept, run_dir
 
-from ..mining.diagnosis import PREFIX
-
-PACKAGE = Path(mmdet_lrm.__file__).parent
-TOOLS = PACKAGE / '.mim' / 'tools'
-POLL_SECONDS = 1.0
-stop = threading.Event()  # set to end every training that was started here
+# In these a record says to which run of which study it belongs.
+OF_RUN = ('label', 'baseline', 'config', 'seed', 'changes', 'common', 'epochs', 'last')
 
 
-def train(name: str, config: Config, work_dir: Path) -> dict:
-    """Train by tools/train.py, or go on with it, or find the finished training again.
+def run_all(plan: Sequence[Run], folder: Path, jobs: int = 1) -> list[Record]:
+    """The record of every run, in the order of the plan; what is missing is trained first.
 
     Args:
-        name: of the training, in its lines on the screen.
-        config: all of it, seed included.
-        work_dir: of this training alone; see :func:`run_dir`.
+        folder: trainings go to ``runs`` in it, each found again by its whole config.
+        jobs: trainings at a time.
 
-    Returns:
-        A dict that JSON can hold: ``metrics`` of the last evaluation, ``evaluations``, ``losses``
-        and ``diagnosis`` (see :func:`read_logs`), ``minutes`` of all its parts,
-        ``memory_mb`` and ``memory_of``, ``commit``, ``versions``, ``hardware``, and paths
-        ``config``, ``checkpoint``.
+    Raises:
+        TrainingError: one failed; the others are stopped.
     """
-    file, done = work_dir / 'config.py', work_dir / 'done.json'
-    state = work_dir / 'spent.json'  # of all parts of an interrupted training
-    epochs = config.train_cfg.max_epochs
-    if not done.exists():
-        work_dir.mkdir(parents=True, exist_ok=True)
-        config.dump(file)
-        command = [sys.executable, str(TOOLS / 'train.py'), str(file), '--resume']
-        command += ['--work-dir', str(work_dir)]
-        spent = json.loads(state.read_text()) if state.exists() else dict(minutes=0.0, memory=0)
-        begin = time.monotonic()
-        with open(work_dir / 'train.log', 'a') as log:
-            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-            memory = spent['memory']
-            try:
-                memory = max(memory, follow(process, name, work_dir, epochs))
-            finally:
-                process.terminate()
-                process.wait()
-                minutes = spent['minutes'] + (time.monotonic() - begin) / 60
-                state.write_text(json.dumps(dict(minutes=minutes, memory=memory)))
-        if stop.is_set():
-            raise KeyboardInterrupt
-        if process.returncode:
-            tail = ''.join((work_dir / 'train.log').read_text().splitlines(True)[-15:])
-            sys.exit(f'{tail}\nerror: training {name} failed; all of its log: {log.name}')
-        record = read_logs(work_dir)
-        on_gpu = max((row.get('memory', 0) for row in scalars(work_dir)), default=0)
-        record |= dict(
-            minutes=round(minutes, 2),
-            memory_mb=on_gpu or memory,
-            memory_of='GPU' if on_gpu else 'process',
-            **surroundings(),
-        )
-        done.write_text(json.dumps(record, indent=1))
-    paths = dict(config=file, checkpoint=work_dir / f'epoch_{epochs}.pth')
-    return json.loads(done.read_text()) | {key: str(path) for key, path in paths.items()}
+    trainings = Trainings()
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(run_one, run, folder / 'runs', trainings) for run in plan]
+        try:
+            for number, job in enumerate(waiting, start=1):
+                job.result()
+                print(f'{number} of {len(waiting)} runs are ready', flush=True)
+        except BaseException:
+            trainings.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [job.result() for job in waiting]
 
 
-def interruptible(main: Callable[[], None]) -> None:
-    """Run a program of trainings so that an interruption ends them too, and says how to go on."""
-    # Asked to end, the trainings that it started end as well.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit('\ninterrupted; the same command goes on from the last finished epoch')
+def run_one(run: Run, folder: Path, trainings: Trainings) -> Record:
+    work_dir = run_dir(run.name, run.config, folder).resolve()
+    config = run.config
+    if run.study.evaluate:
+        dump = dict(type='DumpDetResults', out_file_path=str(work_dir / 'detections.pkl'))
+        config = config.copy()
+        config.val_evaluator = [*recorded_evaluators(config), dump]
+    return record(run, trainings.train(run.name, config, work_dir))
 
 
-def require_epochs(config: Config, name: str) -> None:
-    """Progress, logs and records are counted in epochs."""
-    if config.train_cfg.get('max_epochs') is None:
-        sys.exit(
-            f'error: {name} trains by iterations (train_cfg has no max_epochs), and this tool '
-            "counts epochs; give its train_cfg type='EpochBasedTrainLoop' and max_epochs, and a "
-            'schedule by epoch'
-        )
-
-
-def run_dir(name: str, config: Config, folder: Path) -> Path:
-    """The training's own: it belongs to all that its result depends on, apart from the code."""
-    stamp = Path(config.get('data_root') or '') / 'drawn.json'
-    text = config.pretty_text + (stamp.read_text() if stamp.is_file() else '')
-    return Path(folder) / f'{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
-
-
-def scalars(work_dir: Path) -> list[dict]:
-    """Rows of MMEngine's scalar logs, oldest first; an unfinished last line is left out."""
-    rows = []
-    for log in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
-        for line in log.read_text().splitlines(True):
-            if line.endswith('\n'):
-                rows.append(json.loads(line))
-    return rows
-
-
-def read_logs(work_dir: Path) -> dict:
-    """``metrics``, rows of ``evaluations`` and ``losses`` by epoch, ``diagnosis`` by iteration.
-
-    A diagnosis has thousands of values: it is kept as a list for each of them, ``iter`` among them.
-    Of an epoch that an interruption made it repeat the later rows count.
-    """
-    evaluations, losses, diagnosis = {}, {}, {}
-    for row in scalars(work_dir):
-        values = {key: value for key, value in row.items() if '/' in key}
-        if any(key.startswith(PREFIX) for key in values):
-            own = {key.removeprefix(PREFIX): value for key, value in values.items()}
-            diagnosis[row['step']] = dict(iter=row['step'], **own)
-        elif values:
-            evaluations[row['step']] = dict(epoch=row['step'], **values)
-        elif 'loss' in row:
-            terms = {key: value for key, value in row.items() if key.startswith('loss')}
-            losses[row['epoch']] = dict(epoch=row['epoch'], **terms)
-    evaluations, losses, diagnosis = (
-        [rows[key] for key in sorted(rows)] for rows in (evaluations, losses, diagnosis)
-    )
-    last = evaluations[-1] if evaluations else {}
-    metrics = {key: value for key, value in last.items() if key != 'epoch'}
-    columns = {key: [kept(row[key], 3) for row in diagnosis] for key in (diagnosis or [{}])[0]}
-    return dict(metrics=metrics, evaluations=evaluations, losses=losses, diagnosis=columns)
-
-
-def rounded(row: dict) -> dict:
-    """For records: four digits are more than chance leaves of any metric."""
-    return {key: kept(value, 4) for key, value in row.items()}
-
-
-def kept(value: object, digits: int) -> object:
-    """A value for JSON, which has no NaN."""
-    if not isinstance(value, float):
-        return value
-    return round(value, digits) if math.isfinite(value) else None
-
-
-def surroundings() -> dict:
-    """What a result was made with: commit of this code, versions, and the machine."""
-    import torch
-
-    git = [
-        'git',
-        '-C',
-        str(Path(mmdet_lrm.__file__).parent),
-        'describe',
-        '--always',
-        '--dirty',
-        '--exclude=*',
-    ]
-    found = subprocess.run(git, capture_output=True, text=True, check=False)
-    commit = found.stdout.strip() or f'mmdet_lrm {version("mmdet_lrm")}'
-    packages = {name: version(dist) for name, dist in distributions().items()}
-    if torch.cuda.is_available():
-        hardware = f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+def record(run: Run, training: Training) -> Record:
+    """Of a finished training; of one that is not evaluated the metrics are what was measured."""
+    logs = training.logs
+    if run.study.evaluate:
+        metrics = mean_of_last(logs.evaluations, run.study.last)
+    elif logs.diagnosis:
+        metrics = {
+            f'{stage}/{name}': kept(value)
+            for stage, values in stages(logs.diagnosis).items()
+            for name, value in values.items()
+        }
     else:
-        hardware = f'CPU, {os.cpu_count()} cores, {processor()}'
-    versions = dict(python=platform.python_version(), torch=torch.__version__, **packages)
-    return dict(commit=commit, versions=versions, hardware=hardware)
+        raise StudyError('nothing was measured; give an --interval below the number of iterations')
+    return Record(
+        **of_run(run),
+        metrics=metrics,
+        images=image_lists(run.config),
+        initial_weights=run.initial_weights,
+        commit=training.commit,
+        versions=training.versions,
+        hardware=training.hardware,
+        minutes=training.spent.minutes,
+        memory_mb=training.spent.memory_mb,
+        memory_of=training.memory_of,
+        evaluations=logs.evaluations,
+        losses=logs.losses,
+        diagnosis=logs.diagnosis,
+    )
 
 
-def distributions() -> dict[str, str]:
-    """The installed distribution of each package, which has one of several names."""
-    from importlib.metadata import packages_distributions
-
-    installed = packages_distributions()
-    return {name: installed[name][0] for name in ('mmdet', 'mmengine', 'mmcv') if name in installed}
-
-
-def processor() -> str:
-    cpuinfo = Path('/proc/cpuinfo')
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.processor()
-
-
-def follow(process: subprocess.Popen, name: str, work_dir: Path, epochs: int) -> int:
-    """Print one line an epoch until the training ends; its largest resident memory in MB."""
-    print(f'{name}: starting', flush=True)
-    shown, memory = 0, 0
-    while process.poll() is None and not stop.wait(POLL_SECONDS):
-        memory = max(memory, resident_mb(process.pid))
-        rows = [row for row in scalars(work_dir) if 'loss' in row]
-        if not rows or rows[-1]['epoch'] <= shown:
-            continue
-        shown = rows[-1]['epoch']
-        iters = max(row['iter'] for row in rows) / max(shown - 0.5, 0.5)
-        left = max(epochs - shown + 0.5, 0) * iters * rows[-1]['time'] / 60
-        print(
-            f'{name}: epoch {shown} of {epochs}, loss {rows[-1]["loss"]:.1f}, '
-            f'about {left:.1f} min left',
-            flush=True,
-        )
-    return memory
+def of_run(run: Run) -> dict[str, object]:
+    """The fields ``OF_RUN``."""
+    return dict(
+        label=run.variant.label,
+        baseline=run.variant.baseline,
+        config=Path(config_path(run.variant.config)).stem,
+        seed=run.seed,
+        changes=run.changes,
+        common=run.common,
+        epochs=run.config.train_cfg.max_epochs,
+        last=run.study.last,
+    )
 
 
-def resident_mb(pid: int) -> int:
-    """Largest resident memory that a process had so far, where the system tells."""
-    try:
-        status = Path(f'/proc/{pid}/status').read_text()
-    except OSError:
-        return 0
-    found = [line.split()[1] for line in status.splitlines() if line.startswith('VmHWM')]
-    return int(found[0]) // 1024 if found else 0
+def mean_of_last(evaluations: dict[str, list], number: int) -> dict[str, float | None]:
+    """Metrics over the last evaluated epochs; None where one of them has no value."""
+    found = {}
+    for name, values in evaluations.items():
+        last = values[-number:]
+        if name != 'epoch':
+            found[name] = None if None in last else kept(float(np.mean(last)))
+    return found
+
+
+def image_lists(config: Config) -> str:
+    """Which images train and are evaluated, without the machine's path."""
+    lists = [
+        dataset.get('ann_file', '')
+        for loader in ('train_dataloader', 'val_dataloader')
+        for dataset in find_datasets(config[loader])
+    ]
+    return f'{Path(config.get("data_root") or "").name}: {", ".join(lists)}'
+
+
+def recorded_evaluators(config: Config) -> list[dict]:
+    """The config's, of which the first of VOC's reports each class, as KITTI's does."""
+    given = config.val_evaluator
+    found = [dict(each) for each in (given if isinstance(given, list) else [given])]
+    of_voc = [
+        each for each in found if each['type'] == 'VOCMetric' and each.get('metric', 'mAP') == 'mAP'
+    ]
+    if of_voc:
+        of_voc[0].update(type='VOCClassMetric', prefix='voc')
+    return found
+
+
+# --- shares of a study ----------------------------------------------------------------------------
+
+
+def read_part(text: str) -> tuple[int, int]:
+    """I and N of 'I/N'."""
+    number, slash, of = text.partition('/')
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise StudyError(f"--part is '{text}'; it must be I/N, such as 2/8, with I from 1 to N")
+    return int(number), int(of)
+
+
+def part(plan: Sequence[Run], number: int, of: int) -> list[Run]:
+    """The runs of one of several machines, ``number`` from 1 on.
+
+    Neighbours in the plan stay together, so that a part has whole seeds as far as the numbers
+    allow: what is compared on one seed was trained by one machine.
+    """
+    return list(plan[len(plan) * (number - 1) // of : len(plan) * number // of])
+
+
+def merge(plan: Sequence[Run], records: Iterable[Record]) -> tuple[list[Record], list[Run]]:
+    """Records of parts in the order of the plan, and the runs that none of them has.
+
+    Raises:
+        StudyError: a record is of no run of the plan, two of a run differ, or records that are
+            compared were not made from the same images and first weights.
+    """
+    runs = {(run.variant.label, run.seed): run for run in plan}
+    found, starts = {}, {}
+    for each in records:
+        key = each.label, each.seed
+        name = f'{each.label}, seed {each.seed}'
+        if key not in runs:
+            raise StudyError(f'{name} is no run of this study; merge only the parts of one study')
+        for field, value in of_run(runs[key]).items():
+            if getattr(each, field) != value:
+                raise StudyError(
+                    f'{name} was recorded with {field} {getattr(each, field)!r}, and the study '
+                    f'has {value!r}; it belongs to another study, or to an older form of this one'
+                )
+        if found.setdefault(key, each) != each:
+            raise StudyError(f'{name} was recorded twice, with different results; leave out one')
+        start = each.images, each.initial_weights
+        if starts.setdefault((each.baseline or each.label, each.seed), start) != start:
+            raise StudyError(
+                f'{name} had other images or first weights than what it is compared with'
+            )
+    missing = [run for key, run in runs.items() if key not in found]
+    return [found[key] for key in runs if key in found], missing

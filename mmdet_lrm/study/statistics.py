@@ -1,6 +1,5 @@
 """Means, spreads, and differences to a baseline with their intervals."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,23 +46,3 @@ def paired_over_seeds(values: ArrayLike, confidence: float = 0.95) -> list[Diffe
     error = np.sqrt(2 * (noise**2).sum() / freedom / seeds)
     half = float(stats.t.ppf((1 + confidence) / 2, freedom) * error)
     return [Difference(mean, mean - half, mean + half) for mean in means]
-
-
-def paired_over_images(
-    difference: float,
-    variant: Sequence[float],
-    baseline: Sequence[float],
-    confidence: float = 0.95,
-) -> Difference:
-    """Difference of two single runs, with the bootstrap's percentiles over the same drawings.
-
-    It covers which images were evaluated and nothing of the training's own noise.
-
-    Args:
-        difference: on the images as they are.
-        variant, baseline: values over the drawings of :func:`.images.bootstrap`.
-        confidence: share of the drawings within the interval.
-    """
-    drawn = np.subtract(variant, baseline)
-    low, high = np.nanpercentile(drawn, [50 * (1 - confidence), 50 * (1 + confidence)])
-    return Difference(difference, float(low), float(high))

@@ -5,7 +5,6 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
-from test_targets import random_instances
 
 SIDE = 64
 META = dict(img_shape=(SIDE, SIDE), pad_shape=(SIDE, SIDE), scale_factor=(1.0, 1.0))
@@ -112,7 +111,7 @@ KINDS = pytest.mark.parametrize('kind', ['YOLOV3', 'SSD'])
 
 
 @KINDS
-def test_without_lrm_a_head_is_its_parent_bit_for_bit(kind):
+def test_without_lrm_a_head_is_its_parent_bit_for_bit(kind, random_instances):
     maps, truths = raw_maps(kind, 4), random_instances(4, seed=3)
     ignored = random_instances(4, seed=4)
     results = [
@@ -125,7 +124,7 @@ def test_without_lrm_a_head_is_its_parent_bit_for_bit(kind):
 @KINDS
 @pytest.mark.parametrize('reduction', ['sum', 'mean'])
 @pytest.mark.parametrize('seed', range(5))
-def test_keeping_all_priors_equals_the_parent_to_rounding(kind, reduction, seed):
+def test_keeping_all_priors_equals_the_parent_to_rounding(kind, reduction, seed, random_instances):
     truths = [each for each in random_instances(12, seed) if kind != 'SSD' or len(each)]
     maps = raw_maps(kind, len(truths), seed)
     # The parent of SSD leaves negatives out unless its ratio takes them all.
@@ -140,7 +139,9 @@ def test_keeping_all_priors_equals_the_parent_to_rounding(kind, reduction, seed)
 
 @KINDS
 @pytest.mark.parametrize('seed', range(5))
-def test_a_baseline_that_ignores_equals_the_parent_where_nothing_is_ignored(kind, seed):
+def test_a_baseline_that_ignores_equals_the_parent_where_nothing_is_ignored(
+    kind, seed, random_instances
+):
     maps, truths = raw_maps(kind, 12, seed), random_instances(12, seed)
     results = [
         losses_and_gradients(head, maps, truths)
@@ -150,7 +151,7 @@ def test_a_baseline_that_ignores_equals_the_parent_where_nothing_is_ignored(kind
 
 
 @pytest.mark.parametrize('smoother', [0.0, 0.1])
-def test_label_smoothing_is_the_parents(smoother):
+def test_label_smoothing_is_the_parents(smoother, random_instances):
     maps, truths = raw_maps('YOLOV3', 6), random_instances(6, seed=5)
     heads = [
         make_head('YOLOV3', True, one_hot_smoother=smoother),
@@ -160,7 +161,7 @@ def test_label_smoothing_is_the_parents(smoother):
 
 
 @pytest.mark.parametrize('allowed_border', [-1, 0])
-def test_ssd_leaves_out_the_priors_in_the_padding_as_its_parent(allowed_border):
+def test_ssd_leaves_out_the_priors_in_the_padding_as_its_parent(allowed_border, random_instances):
     maps, truths = raw_maps('SSD', 2), random_instances(2, seed=6)
     assert all(len(each) for each in truths)
     metas = [META, META | dict(img_shape=(40, 50), pad_shape=(41, 50))]
@@ -173,6 +174,25 @@ def test_ssd_leaves_out_the_priors_in_the_padding_as_its_parent(allowed_border):
     assert num_valid[1] < num_valid[0]
 
 
+@pytest.mark.parametrize(
+    'options', [dict(pos_weight=2.5), dict(smoothl1_beta=0.2), dict(reg_decoded_bbox=True)]
+)
+def test_what_ssd_weighs_and_regresses_is_its_parents(options, random_instances):
+    maps, truths = raw_maps('SSD', 2), random_instances(2, seed=6)
+    decoded = dict(reg_decoded_bbox=options.pop('reg_decoded_bbox', False))
+    plain, parent, mined = (
+        make_head('SSD', True, neg_pos_ratio=10**6),
+        make_head('SSD', True, neg_pos_ratio=10**6, **decoded),
+        make_head('SSD', lrm=KEEP_ALL, **decoded),
+    )
+    for head in (parent, mined):
+        head.train_cfg.update(options)
+    expected, found = (losses_and_gradients(head, maps, truths) for head in (parent, mined))
+    assert_same(found, expected, **TO_ROUNDING)
+    # The option does something here.
+    assert sum(expected[0].values()) != sum(losses_and_gradients(plain, maps, truths)[0].values())
+
+
 @KINDS
 def test_parameters_are_the_parents(kind):
     states = [make_head(kind, True).state_dict(), make_head(kind, lrm=KEEP_ALL).state_dict()]
@@ -181,33 +201,33 @@ def test_parameters_are_the_parents(kind):
 
 
 @KINDS
-def test_all_levels_of_an_image_are_ranked_together(kind):
+def test_all_levels_of_an_image_are_ranked_together(kind, random_instances):
     maps, truths = raw_maps(kind, 3), random_instances(3, seed=7)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=20))
     prior_losses = head.prior_losses(*maps, truths, [META] * 3)
     assert prior_losses.valid.shape == (3, NUM_PRIORS[kind])
-    mask = head.lrm.hard_mask(*prior_losses[:5])
+    mask = head.lrm.hard_mask(prior_losses)
     assert mask.sum(dim=1).tolist() == [20, 20, 20]
     total = sum(prior_losses.losses.values())
     assert (total[mask].view(3, -1).amin(dim=1) >= total.masked_fill(mask, 0).amax(dim=1)).all()
 
 
 @KINDS
-def test_levels_can_be_ranked_apart(kind):
+def test_levels_can_be_ranked_apart(kind, random_instances):
     maps, truths = raw_maps(kind, 3), random_instances(3, seed=7)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=5, scope='level'))
     prior_losses = head.prior_losses(*maps, truths, [META] * 3)
-    mask = head.lrm.hard_mask(*prior_losses[:5])
+    mask = head.lrm.hard_mask(prior_losses)
     sizes = [level.num_priors for level in prior_losses.levels]
     assert [part.sum(dim=1).tolist() for part in mask.split(sizes, dim=1)] == [[5] * 3] * 3
 
 
 @KINDS
-def test_gradient_reaches_the_hard_priors_only(kind):
+def test_gradient_reaches_the_hard_priors_only(kind, random_instances):
     maps, truths = raw_maps(kind, 3), random_instances(3, seed=8)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=9))
     _, gradients = losses_and_gradients(head, maps, truths)
-    mask = head.lrm.hard_mask(*head.prior_losses(*maps, truths, [META] * 3)[:5])
+    mask = head.lrm.hard_mask(head.prior_losses(*maps, truths, [META] * 3))
     bases = [2, 2, 2] if kind == 'YOLOV3' else [4, 6, 4]
     touched = [
         (each.unflatten(1, (num, -1)) != 0).any(dim=2).permute(0, 2, 3, 1).flatten(1)
@@ -217,7 +237,7 @@ def test_gradient_reaches_the_hard_priors_only(kind):
 
 
 @KINDS
-def test_mining_does_not_depend_on_the_other_images(kind):
+def test_mining_does_not_depend_on_the_other_images(kind, random_instances):
     maps, truths = raw_maps(kind, 4), random_instances(4, seed=9)
     lrm = dict(type='LRMLoss', hard_ratio=0.1, normalizer='batch')
     head = make_head(kind, lrm=lrm)
@@ -247,7 +267,9 @@ def empty():
 
 @KINDS
 @pytest.mark.parametrize('options', [dict(ignore_iof_thr=0.5), dict(lrm=KEEP_ALL)])
-def test_priors_in_ignored_instances_are_no_negatives_and_do_not_rank(kind, options):
+def test_priors_in_ignored_instances_are_no_negatives_and_do_not_rank(
+    kind, options, random_instances
+):
     head = make_head(kind, **options)
     region = InstanceData(bboxes=torch.tensor([[0.0, 0, 32, 64]]))
     maps, truths = raw_maps(kind, 2), [empty(), random_instances(4, seed=3)[3]]
@@ -264,7 +286,7 @@ def test_priors_in_ignored_instances_are_no_negatives_and_do_not_rank(kind, opti
 
 
 @KINDS
-def test_a_positive_in_an_ignored_instance_trains(kind):
+def test_a_positive_in_an_ignored_instance_trains(kind, random_instances):
     head = make_head(kind, lrm=KEEP_ALL)
     maps, truths = raw_maps(kind, 1), [random_instances(4, seed=3)[3]]
     everywhere = InstanceData(bboxes=torch.tensor([[-99.0, -99, 199, 199]]))
@@ -274,7 +296,7 @@ def test_a_positive_in_an_ignored_instance_trains(kind):
 
 
 @KINDS
-def test_thinning_gets_the_decoded_boxes(kind):
+def test_thinning_gets_the_decoded_boxes(kind, random_instances):
     maps, truths = raw_maps(kind, 2), random_instances(2, seed=1)
     head = make_head(kind, lrm=dict(type='LRMLoss', num_hard=8, nms_iou_thr=0.5))
     prior_losses = head.prior_losses(*maps, truths, [META] * 2)
@@ -293,12 +315,31 @@ def test_thinning_gets_the_decoded_boxes(kind):
         deltas = torch.cat([preds[..., :2].sigmoid(), preds[..., 2:4]], dim=-1)
         expected = head.bbox_coder.decode(priors, deltas, strides[:, None])
     torch.testing.assert_close(prior_losses.bboxes, expected)
-    assert all(loss.isfinite() for loss in head.lrm(*prior_losses).values())
+    assert all(loss.isfinite() for loss in head.lrm(prior_losses).values())
+
+
+def test_an_exploding_size_of_yolov3_has_a_finite_box():
+    maps = [[torch.full_like(each, 200.0) for each in levels] for levels in raw_maps('YOLOV3', 1)]
+    head = make_head('YOLOV3', lrm=dict(type='LRMLoss', nms_iou_thr=0.5))
+    bboxes = head.prior_losses(*maps, [empty()], [META]).bboxes
+    sizes = bboxes[0, :2, 2:] - bboxes[0, :2, :2]
+    expected = torch.tensor([[40.0, 24], [24, 40]]) * torch.tensor(8.0).exp()
+    torch.testing.assert_close(sizes, expected)
+
+
+@KINDS
+def test_boxes_are_decoded_for_a_miner_that_asks_only(kind, random_instances):
+    maps, truths = raw_maps(kind, 2), random_instances(2, seed=1)
+    for lrm in (None, KEEP_ALL, dict(type='HardNegativeLoss')):
+        head = make_head(kind, lrm=lrm, ignore_iof_thr=0.5)
+        assert head.prior_losses(*maps, truths, [META] * 2).bboxes is None
 
 
 @KINDS
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-def test_half_precision_maps_give_the_float32_loss_of_the_same_values(kind, dtype):
+def test_half_precision_maps_give_the_float32_loss_of_the_same_values(
+    kind, dtype, random_instances
+):
     head, truths = make_head(kind, lrm=dict(type='LRMLoss', hard_ratio=0.3)), random_instances(3, 2)
     half = [[each.detach().to(dtype) for each in levels] for levels in raw_maps(kind, 3)]
     full = [[each.float() for each in levels] for levels in half]
@@ -367,7 +408,7 @@ def test_what_is_not_vectorised_is_refused_when_built():
 
 @pytest.mark.cuda
 @KINDS
-def test_a_training_step_does_not_wait_for_the_device(kind):
+def test_a_training_step_does_not_wait_for_the_device(kind, random_instances):
     maps = [[each.detach().cuda().requires_grad_() for each in m] for m in raw_maps(kind, 3)]
     truths = [each.to('cuda') for each in random_instances(3, seed=1)]
     head = make_head(kind, lrm=dict(type='LRMLoss', hard_ratio=0.2)).cuda()

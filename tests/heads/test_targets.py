@@ -22,23 +22,6 @@ GRIDS = [(2, 2), (4, 4), (8, 8)]
 NUM_IMAGES = 250  # of each combination of options
 
 
-def random_instances(num_images, seed):
-    """None to seven boxes an image, on a grid of 4 px so that overlaps tie, some of them twice."""
-    rng = torch.Generator().manual_seed(seed)
-    images = []
-    for _ in range(num_images):
-        num = torch.randint(0, 8, (1,), generator=rng).item()
-        corners = torch.randint(0, SIDE // 4, (num, 2, 2), generator=rng) * 4.0
-        low, high = corners.amin(dim=1), corners.amax(dim=1) + 4
-        bboxes = torch.cat([low, high], dim=1)
-        if num > 3:
-            bboxes[1] = bboxes[0]
-        images.append(
-            InstanceData(bboxes=bboxes, labels=torch.randint(0, 3, (num,), generator=rng))
-        )
-    return images
-
-
 def yolo_priors():
     generator = YOLOAnchorGenerator(
         strides=[32, 16, 8],
@@ -63,7 +46,7 @@ def ssd_priors():
 @pytest.mark.parametrize('min_pos_iou', [0.0, 0.3])
 @pytest.mark.parametrize('gt_max_assign_all', [True, False])
 def test_matching_in_cells_is_that_of_the_grid_assigner(
-    neg_iou_thr, pos_iou_thr, min_pos_iou, gt_max_assign_all
+    neg_iou_thr, pos_iou_thr, min_pos_iou, gt_max_assign_all, random_instances
 ):
     generator, level_priors = yolo_priors()
     priors = torch.cat(level_priors)
@@ -101,7 +84,7 @@ def generator_flags(generator, bboxes):
     ('match_low_quality', 'gt_max_assign_all'), [(True, True), (True, False), (False, True)]
 )
 def test_matching_by_iou_is_that_of_the_max_iou_assigner(
-    neg_iou_thr, min_pos_iou, gt_max_assign_all, match_low_quality
+    neg_iou_thr, min_pos_iou, gt_max_assign_all, match_low_quality, random_instances
 ):
     priors = ssd_priors()
     options = dict(
@@ -152,6 +135,12 @@ def test_an_image_without_ignored_instances_may_come_as_none():
     region = InstanceData(bboxes=torch.tensor([[0.0, 0, 10, 10]]))
     assert in_ignored(boxes, [region, None], 0.5).tolist() == [[True, False], [False, False]]
     assert not in_ignored(boxes, None, 0.5).any()
+
+
+def test_a_box_of_which_just_the_threshold_lies_in_an_ignored_instance_is_not_ignored():
+    boxes = torch.tensor([[[0.0, 0, 10, 20], [0, 0, 10, 19]]])
+    region = InstanceData(bboxes=torch.tensor([[0.0, 0, 10, 10]]))
+    assert in_ignored(boxes, [region], 0.5).tolist() == [[False, True]]
 
 
 def test_values_go_to_the_first_entry_of_each_prior_and_so_do_gradients():

@@ -7,7 +7,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
-from mmdet_lrm.heads import YOLOV2Head
+from mmdet_lrm.heads import YOLOV2Head, yolov2_head
 from mmdet_lrm.heads.targets import assign_truths, pad_truths
 from mmdet_lrm.heads.yolov2_head import responsible_priors
 
@@ -85,6 +85,9 @@ def test_a_prediction_that_overlaps_a_truth_is_no_negative():
     truths = [instances([[0, 0, 10, 10]])]
     losses = losses_of(make_head(neg_iou_thr=0.4), zero_map(), truths)
     assert losses['loss_conf'].item() == pytest.approx(0.5 * 5 * 0.25 + 10 * 0.5 * 0.25)
+    # At the threshold itself it is one.
+    losses = losses_of(make_head(neg_iou_thr=0.5), zero_map(), truths)
+    assert losses['loss_conf'].item() == pytest.approx(0.5 * 5 * 0.25 + 11 * 0.5 * 0.25)
 
 
 def test_without_rescore_the_objectness_target_is_one():
@@ -103,10 +106,17 @@ def test_no_gradient_flows_through_the_objectness_target():
     assert gradient[:, 4].abs().sum() > 0
 
 
-def test_plain_coordinate_scale():
-    truths = [instances([[0, 0, 10, 10]])]
-    head = make_head(scale_coord_by_area=False, coord_scale=3.0)
-    assert losses_of(head, zero_map(th=1.0), truths)['loss_wh'].item() == pytest.approx(1.5)
+@pytest.mark.parametrize(
+    ('box', 'share_of_image'), [([0, 0, 10, 10], 100 / 600), ([0, 0, 30, 20], 1.0)]
+)
+def test_small_truths_have_up_to_twice_the_weight_of_large_ones(box, share_of_image):
+    head = make_head(coord_scale=3.0)
+    center = zero_map()  # the logit 0 is the middle of the cell
+    bare = losses_of(head, center, [instances([box])])['loss_wh'].item()
+    moved = losses_of(head, zero_map(th=1.0), [instances([box])])['loss_wh'].item()
+    wanted = math.log((box[3] - box[1]) / 10)
+    change = 0.5 * ((1 - wanted) ** 2 - wanted**2)
+    assert moved - bare == pytest.approx(3 * (2 - share_of_image) * change, rel=1e-4)
 
 
 def test_warm_up_pulls_every_other_prior_to_its_own_box_until_enough_images_were_seen():
@@ -126,6 +136,14 @@ def test_training_steps_count_images_and_checkpoints_keep_the_count():
     resumed = make_head()
     resumed.load_state_dict(head.state_dict())
     assert resumed.images_seen.item() == 6
+
+
+def test_the_images_of_all_processes_count_as_seen(monkeypatch):
+    monkeypatch.setattr(yolov2_head, 'get_world_size', lambda: 4)
+    head = make_head()
+    sample = DetDataSample(metainfo=META, gt_instances=instances())
+    head.loss((torch.rand(3, 4, *GRID),), [sample] * 3)
+    assert head.images_seen.item() == 12
 
 
 def test_predictions_in_ignored_instances_are_neither_negatives_nor_ranked():
@@ -217,7 +235,7 @@ def test_mining_changes_the_loss_and_reaches_the_hard_priors_only():
         raw.grad.reshape(2, 2, 7, *GRID).abs().sum(dim=2).permute(0, 2, 3, 1).reshape(2, 12) > 0
     )
     prior_losses = head.prior_losses([raw], truths, [META] * 2)
-    assert torch.equal(touched, head.lrm.hard_mask(*prior_losses[:5]))
+    assert torch.equal(touched, head.lrm.hard_mask(prior_losses))
     assert touched.sum(dim=1).tolist() == [3, 3]
 
 

@@ -1,14 +1,15 @@
 """Shares of loss and gradient, on hand-worked numbers and in a real training step."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmdet.registry import HOOKS, MODELS
 from mmengine.structures import InstanceData
 
-from mmdet_lrm.mining.diagnosis import PriorGradients, prior_gradients, shares
-from mmdet_lrm.mining.lrm_loss import PriorLosses
+from mmdet_lrm.mining.diagnosis import PriorGradients, prior_gradients, shares, table, verdict
+from mmdet_lrm.mining.prior_losses import PriorLosses
 
 META = dict(img_shape=(64, 64), pad_shape=(64, 64))
 TRUTH = InstanceData(bboxes=torch.tensor([[8.0, 8.0, 40.0, 40.0]]), labels=torch.tensor([1]))
@@ -92,8 +93,69 @@ def test_gradients_are_those_of_the_maps(kind):
         torch.testing.assert_close(measured.gradient[image, prior], expected, rtol=2e-2, atol=1e-4)
 
 
+def test_the_hook_measures_every_interval_and_leaves_the_head_as_it_was():
+    config, shapes = HEADS['region']
+    head = MODELS.build(config)
+    outs = [[torch.zeros(1, *size) for size in level] for level in shapes]
+    logged = []
+    runner = SimpleNamespace(
+        model=SimpleNamespace(bbox_head=head),
+        visualizer=SimpleNamespace(
+            add_scalars=lambda scalars, step: logged.append((step, scalars))
+        ),
+    )
+    hook = HOOKS.build(dict(type='MiningDiagnosisHook', interval=3, hard_ratios=(0.5,)))
+    plain = head.loss_by_feat(*outs, [TRUTH], [META])
+    hook.before_train(runner)
+    for runner.iter in range(7):
+        hook.before_train_iter(runner, 0)
+        assert head.loss_by_feat(*outs, [TRUTH], [META]) == plain
+        hook.after_train_iter(runner, 0)
+    assert [step for step, _ in logged] == [1, 4, 7]
+    assert 'diagnosis/0.5/gradient/easy' in logged[0][1]
+    hook.after_train(runner)
+    assert head.loss_by_feat.__func__ is type(head).loss_by_feat
+
+
 def test_a_mistake_in_the_hook_is_named():
     with pytest.raises(ValueError, match='interval is 0'):
         HOOKS.build(dict(type='MiningDiagnosisHook', interval=0))
     with pytest.raises(ValueError, match='hard_ratio is 2'):
         HOOKS.build(dict(type='MiningDiagnosisHook', hard_ratios=(2,)))
+
+
+def measured(easy, missed, positives=0.5):
+    """Columns, as a training records them, of K = 25 %."""
+    return {
+        'iter': list(range(1, len(easy) + 1)),
+        '0.25/gradient/positives': [positives] * len(easy),
+        '0.25/gradient/hard': [1 - positives - each for each in easy],
+        '0.25/gradient/easy': list(easy),
+        '0.25/missed': list(missed),
+    }
+
+
+def test_the_table_compares_the_first_fifth_with_the_last():
+    text = table(measured([0.4] * 2 + [0.2] * 6 + [0.01, 0.03], [0.0] * 8 + [0.1, None]))
+    assert '| beginning | 25 % | 50.0 | 10.0 | 40.0 | 0.0 |' in text
+    # The batch without objects says nothing about positives.
+    assert '| end | 25 % | 50.0 | 48.0 | 2.0 | 10.0 |' in text
+
+
+@pytest.mark.parametrize(
+    ('positives', 'easy', 'missed', 'advice'),
+    [
+        (0.5, 0.01, 0.0, 'hard_ratio=0.25 changes next to nothing'),
+        (
+            0.5,
+            0.3,
+            0.0,
+            'hard_ratio=0.25 takes out 30 % of the gradient, all of it of easy background.',
+        ),
+        (0.5, 0.3, 0.05, 'it would drop 5 % of the positives: set keep_positives=True.'),
+        (0.01, 0.75, 0.0, 'still has 24 times the gradient of the objects: take a smaller K.'),
+    ],
+)
+def test_the_advice_follows_from_the_end(positives, easy, missed, advice):
+    columns = measured([0.9 - positives] * 4 + [easy], [0.9] * 4 + [missed], positives)
+    assert advice in verdict(columns)

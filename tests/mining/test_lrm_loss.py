@@ -6,6 +6,7 @@ from mmdet.registry import MODELS
 
 from mmdet_lrm import HardNegativeLoss, LRMLoss
 from mmdet_lrm.mining import Level
+from mmdet_lrm.mining.prior_losses import PriorLosses
 
 CONF = torch.tensor([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
 CLS = torch.tensor([[0.0, 0.0, 9.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
@@ -15,8 +16,12 @@ POSITIVE = torch.tensor([[False, False, True, True], [False, False, False, False
 
 def mask_of(positive=POSITIVE, bboxes=None, levels=None, valid=VALID, **options):
     losses = dict(loss_conf=CONF, loss_cls=CLS)
-    mask = LRMLoss(**options).hard_mask(losses, valid, positive, bboxes, levels)
-    return mask.int().tolist()
+    prior_losses = PriorLosses(losses, valid, positive, bboxes, levels)
+    return LRMLoss(**options).hard_mask(prior_losses).int().tolist()
+
+
+def conf_only(conf=CONF, valid=VALID, **fields):
+    return PriorLosses(dict(loss_conf=conf), valid, **fields)
 
 
 def test_all_terms_are_ranked_by_default():
@@ -62,6 +67,15 @@ def test_thinning_comes_before_the_ranking():
     assert mask_of(num_hard=2, nms_iou_thr=0.7, bboxes=same) == [[0, 0, 1, 0], [0, 0, 0, 1]]
 
 
+def test_the_share_counts_the_priors_before_the_thinning():
+    left, right = [0.0, 0, 10, 10], [50.0, 0, 60, 10]
+    bboxes = torch.tensor([[left, left, right, right]] * 2)
+    kept = mask_of(hard_ratio=0.5, rank_by='loss_conf', nms_iou_thr=0.7, bboxes=bboxes)
+    assert kept == [[1, 0, 1, 0], [0, 1, 0, 1]]
+    # Fewer survive than K.
+    assert mask_of(num_hard=4, nms_iou_thr=0.7, bboxes=bboxes) == [[1, 0, 1, 0], [0, 1, 0, 1]]
+
+
 def test_thinning_of_cells_keeps_no_prior_that_was_thinned():
     same = torch.tensor([0.0, 0, 10, 10]).expand(2, 4, 4)
     mask = mask_of(num_hard=2, element='cell', nms_iou_thr=0.7, bboxes=same, levels=[Level(2, 2)])
@@ -78,44 +92,60 @@ def test_without_strength_every_valid_prior_is_kept():
     lrm = LRMLoss(num_hard=1, nms_iou_thr=0.5)
     lrm.strength = 0.0
     bboxes = torch.tensor([0.0, 0, 10, 10]).expand(2, 4, 4)
-    assert torch.equal(lrm.hard_mask(dict(loss_conf=CONF), VALID, bboxes=bboxes), VALID)
+    assert torch.equal(lrm.hard_mask(conf_only(bboxes=bboxes)), VALID)
 
 
 @pytest.mark.parametrize(('normalizer', 'divisor'), [('batch', 2), ('positives', 4), ('hard', 6)])
 def test_the_sum_of_the_kept_is_divided_by_the_normalizer(normalizer, divisor):
     lrm = LRMLoss(num_hard=3, normalizer=normalizer)
     positive = torch.tensor([[True, True, True, True], [False] * 4])
-    loss = lrm(dict(loss_conf=CONF), VALID, positive)['loss_conf']
+    loss = lrm(conf_only(positive=positive))['loss_conf']
     assert loss.item() == pytest.approx((4 + 3 + 2 + 2 + 3 + 4) / divisor)
 
 
 def test_the_head_says_what_its_sums_are_divided_by():
     lrm = LRMLoss(num_hard=3)
-    assert lrm(dict(loss_conf=CONF), VALID, avg_factor=6)['loss_conf'].item() == pytest.approx(3)
-    assert lrm(dict(loss_conf=CONF), VALID)['loss_conf'].item() == pytest.approx(9)
+    assert lrm(conf_only(avg_factor=6))['loss_conf'].item() == pytest.approx(3)
+    assert lrm(conf_only())['loss_conf'].item() == pytest.approx(9)
 
 
 def test_three_negatives_of_each_positive_are_the_rival():
-    valid = torch.tensor([[True] * 8, [True] * 8])
-    positive = torch.zeros_like(valid)
-    positive[0, 1] = True
-    loss = torch.tensor([[9.0, 0, 1, 2, 3, 4, 5, 6], [8.0, 7, 6, 5, 4, 3, 2, 1]])
-    valid[0, 0] = False
-    mask = HardNegativeLoss().hard_mask(dict(loss_conf=loss), valid, positive)
+    positive = torch.arange(8)[None] == torch.tensor([[1], [-1]])
+    valid = torch.arange(8)[None] > torch.tensor([[0], [-1]])
+    # The positive has the largest loss of those that rank: it takes no negative's place.
+    loss = torch.tensor([[9.0, 8, 1, 2, 3, 4, 5, 6], [8.0, 7, 6, 5, 4, 3, 2, 1]])
+    mask = HardNegativeLoss().hard_mask(conf_only(loss, valid, positive=positive))
     assert mask.int().tolist() == [[0, 1, 0, 0, 0, 1, 1, 1], [0] * 8]
+    # A fraction of a negative is none.
+    mask = HardNegativeLoss(neg_pos_ratio=1.9).hard_mask(conf_only(loss, valid, positive=positive))
+    assert mask.int().tolist() == [[0, 1, 0, 0, 0, 0, 0, 1], [0] * 8]
+
+
+def test_the_rival_ranks_by_the_term_it_is_told():
+    losses = dict(loss_conf=CONF, loss_cls=CLS)
+    positive = torch.tensor([[False, True, False, False], [False] * 4])
+    prior_losses = PriorLosses(losses, VALID, positive)
+    ranked = [
+        HardNegativeLoss(1, rank_by).hard_mask(prior_losses)[0].int().tolist()
+        for rank_by in ('loss_conf', 'loss_cls', None)
+    ]
+    assert ranked == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
+
+
+def test_no_ratio_of_negatives_below_or_at_zero():
     with pytest.raises(ValueError, match=r'lrm\.neg_pos_ratio is 0; it must be larger'):
         HardNegativeLoss(neg_pos_ratio=0)
 
 
 def test_a_batch_without_positives_is_divided_by_one():
     lrm = LRMLoss(hard_ratio=1.0, normalizer='positives')
-    loss = lrm(dict(loss_conf=CONF), VALID, torch.zeros_like(VALID))['loss_conf']
+    loss = lrm(conf_only(positive=torch.zeros_like(VALID)))['loss_conf']
     assert loss.item() == 20
 
 
 def test_gradient_reaches_the_kept_priors_only():
     conf = CONF.clone().requires_grad_()
-    LRMLoss(num_hard=1)(dict(loss_conf=conf), VALID)['loss_conf'].backward()
+    LRMLoss(num_hard=1)(conf_only(conf))['loss_conf'].backward()
     assert conf.grad.tolist() == [[0.5, 0, 0, 0], [0, 0, 0, 0.5]]
 
 
@@ -123,7 +153,7 @@ def test_a_loss_that_is_not_finite_is_named_with_its_image():
     conf = CONF.clone()
     conf[1, 2] = torch.nan
     with pytest.raises(FloatingPointError, match='loss_conf of image 1 '):
-        LRMLoss()(dict(loss_cls=CLS, loss_conf=conf), VALID)
+        LRMLoss()(PriorLosses(dict(loss_cls=CLS, loss_conf=conf), VALID))
 
 
 def test_a_loss_that_is_not_finite_may_stand_at_an_invalid_prior():
@@ -131,7 +161,7 @@ def test_a_loss_that_is_not_finite_may_stand_at_an_invalid_prior():
     valid = VALID.clone()
     valid[1, 2] = False
     broken = torch.where(valid, conf, torch.nan)
-    loss = LRMLoss(hard_ratio=1.0)(dict(loss_conf=broken), valid)['loss_conf']
+    loss = LRMLoss(hard_ratio=1.0)(conf_only(broken, valid))['loss_conf']
     assert loss.item() == pytest.approx((CONF.sum().item() - 3) / 2)
 
 
@@ -140,14 +170,14 @@ def test_on_cuda_the_next_call_reports_a_loss_that_is_not_finite():
     lrm = LRMLoss()
     conf = CONF.cuda()
     conf[0, 0] = torch.inf
-    lrm(dict(loss_conf=conf), VALID.cuda())
+    lrm(conf_only(conf, VALID.cuda()))
     with pytest.raises(FloatingPointError, match=r'image 0 .*previous training step'):
-        lrm(dict(loss_conf=CONF.cuda()), VALID.cuda())
+        lrm(conf_only(CONF.cuda(), VALID.cuda()))
 
 
 def test_bfloat16_losses_are_ranked():
-    losses = dict(loss_conf=CONF.bfloat16())
-    assert LRMLoss(num_hard=1).hard_mask(losses, VALID).int().tolist()[0] == [1, 0, 0, 0]
+    mask = LRMLoss(num_hard=1).hard_mask(conf_only(CONF.bfloat16()))
+    assert mask.int().tolist()[0] == [1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -180,16 +210,22 @@ def test_unknown_terms_are_named_with_those_that_exist(rank_by):
 
 
 @pytest.mark.parametrize(
-    ('options', 'missing'),
+    ('miner', 'message'),
     [
-        (dict(keep_positives=True), 'positive'),
-        (dict(normalizer='positives'), 'positive'),
-        (dict(nms_iou_thr=0.5), 'bboxes'),
+        (LRMLoss(keep_positives=True), 'LRMLoss needs `positive`'),
+        (LRMLoss(nms_iou_thr=0.5), 'LRMLoss needs `bboxes`'),
+        (LRMLoss(normalizer='positives'), r"lrm\.normalizer='positives' needs `positive`"),
+        (HardNegativeLoss(), 'HardNegativeLoss needs `positive`'),
     ],
 )
-def test_what_an_option_needs_and_the_head_did_not_pass_is_named(options, missing):
-    with pytest.raises(ValueError, match=f'needs `{missing}`'):
-        LRMLoss(**options)(dict(loss_conf=CONF), VALID)
+def test_what_an_option_needs_and_the_head_did_not_pass_is_named(miner, message):
+    with pytest.raises(ValueError, match=message):
+        miner(conf_only())
+
+
+def test_only_thinning_asks_the_head_for_boxes():
+    miners = HardNegativeLoss(), LRMLoss(), LRMLoss(nms_iou_thr=0.7)
+    assert [miner.needs_bboxes for miner in miners] == [False, False, True]
 
 
 def test_it_can_be_copied_as_an_average_of_weights_does():

@@ -101,6 +101,13 @@ def test_thinning_drops_what_overlaps_a_harder_prior_of_the_same_image_only():
     assert rows(thin_by_nms(loss, everything(loss), bboxes, iou_thr=0.9)) == [[1, 1, 1], [1, 1, 1]]
 
 
+def test_a_prior_that_overlaps_a_harder_one_by_just_the_threshold_stays():
+    bboxes = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 10, 20]]])
+    loss = torch.tensor([[2.0, 1.0]])
+    assert rows(thin_by_nms(loss, everything(loss), bboxes, iou_thr=0.5)) == [[1, 1]]
+    assert rows(thin_by_nms(loss, everything(loss), bboxes, iou_thr=0.49)) == [[1, 0]]
+
+
 def test_thinning_keeps_images_apart_with_boxes_left_of_the_origin():
     bboxes = torch.tensor([[[-90.0, -90, 10, 10]], [[-90.0, -90, 10, 10]]])
     loss = torch.tensor([[1.0], [2.0]])

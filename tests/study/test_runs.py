@@ -1,59 +1,149 @@
-"""What tools/runs.py reads from the logs of a training, and how it finds a training again."""
+"""From runs to records: means of the last epochs, parts of a study, and their merging."""
 
-import json
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from mmengine.config import Config
 
-from mmdet_lrm.study import runs
+from mmdet_lrm.study.fairness import StudyError
+from mmdet_lrm.study.plan import make_plan
+from mmdet_lrm.study.reading import compare, diagnose
+from mmdet_lrm.study.records import Record
+from mmdet_lrm.study.runs import (
+    mean_of_last,
+    merge,
+    of_run,
+    part,
+    read_part,
+    record,
+    recorded_evaluators,
+)
+from mmdet_lrm.study.trainings import Logs, Spent, Training
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+TINY = str(CONFIGS / 'yolov2-tiny_kitti.py')
 
 
-def write_log(folder, rows, unfinished=''):
-    file = folder / 'vis_data/scalars.json'
-    file.parent.mkdir(parents=True)
-    file.write_text(''.join(json.dumps(row) + '\n' for row in rows) + unfinished)
+def test_a_metric_is_the_mean_of_the_last_epochs():
+    evaluations = {'epoch': [5, 9, 10], 'a': [9.0, 2.0, 4.0], 'b': [9.0, None, 4.0]}
+    assert mean_of_last(evaluations, 1) == {'a': 4.0, 'b': 4.0}
+    assert mean_of_last(evaluations, 2) == {'a': 3.0, 'b': None}
+    assert mean_of_last(evaluations, 3) == {'a': 5.0, 'b': None}
 
 
-def test_what_an_interruption_repeated_counts_once_and_the_later_time(tmp_path):
-    step = dict(lr=0.1, time=1.0, loss_a=1.0)
-    first = [
-        step | dict(epoch=1, iter=5, step=5, loss=9.0),
-        step | dict(epoch=1, iter=10, step=10, loss=8.0),
-        {'kitti/moderate_AP40': 1.0, 'time': 2.0, 'step': 1},
-        step | dict(epoch=2, iter=15, step=15, loss=7.0),
-        {'diagnosis/0.25/missed': 0.5, 'step': 11},
-        {'kitti/moderate_AP40': 2.0, 'time': 2.0, 'step': 2},
-    ]
-    second = [
-        step | dict(epoch=2, iter=20, step=20, loss=6.0),
-        {'diagnosis/0.25/missed': 0.25, 'step': 11},
-        {'diagnosis/0.25/missed': float('nan'), 'step': 21},
-        {'kitti/moderate_AP40': 3.0, 'time': 2.0, 'step': 2},
-    ]
-    write_log(tmp_path / '20260101_000000', first, unfinished='{"loss": 5')
-    write_log(tmp_path / '20260102_000000', second)
-    found = runs.read_logs(tmp_path)
-    assert found['metrics'] == {'kitti/moderate_AP40': 3.0}
-    assert [row['kitti/moderate_AP40'] for row in found['evaluations']] == [1.0, 3.0]
-    assert [(row['epoch'], row['loss']) for row in found['losses']] == [(1, 8.0), (2, 6.0)]
-    assert found['diagnosis'] == {'iter': [11, 21], '0.25/missed': [0.25, None]}
+def training(**logs):
+    made_with = dict(memory_of='GPU', commit='c', versions=dict(torch='2'), hardware='h')
+    return Training(Path('c.py'), Path('e.pth'), Logs(**logs), Spent(1.5, 700), **made_with)
 
 
-def test_a_training_without_evaluation_has_no_metrics(tmp_path):
-    write_log(tmp_path / '1', [dict(epoch=1, iter=1, step=1, loss=2.0)])
-    assert runs.read_logs(tmp_path)['metrics'] == {}
+@pytest.fixture
+def plan():
+    return make_plan(compare([TINY], ['num_hard=9', 'num_hard=8'], seeds=3, last=2))
 
 
-def test_a_training_is_found_by_its_whole_config_and_its_drawn_data(tmp_path):
-    config = Config(dict(data_root=str(tmp_path), randomness=dict(seed=0)))
-    folder = runs.run_dir('a', config, tmp_path)
-    assert folder == runs.run_dir('a', config.copy(), tmp_path)
-    other = Config(dict(data_root=str(tmp_path), randomness=dict(seed=1)))
-    assert folder != runs.run_dir('a', other, tmp_path)
-    (tmp_path / 'drawn.json').write_text('other images')
-    assert folder != runs.run_dir('a', config, tmp_path)
+def test_a_record_says_what_was_trained_how_and_with_what_result(plan):
+    run = replace(plan[4], initial_weights='w')
+    evaluations = {'epoch': [13, 14, 15], 'kitti/moderate_AP40': [0.0, 10.0, 13.0]}
+    assert record(run, training(evaluations=evaluations)) == Record(
+        label='num_hard=9',
+        baseline='yolov2-tiny_kitti',
+        config='yolov2-tiny_kitti',
+        seed=1,
+        metrics={'kitti/moderate_AP40': 11.5},
+        changes={'model.bbox_head.lrm': "{'type': 'LRMLoss', 'num_hard': 9}"},
+        common={},
+        epochs=15,
+        last=2,
+        images='kitti: ImageSets/train.txt, ImageSets/val.txt',
+        initial_weights='w',
+        commit='c',
+        versions=dict(torch='2'),
+        hardware='h',
+        minutes=1.5,
+        memory_mb=700,
+        memory_of='GPU',
+        evaluations=evaluations,
+    )
 
 
-def test_a_record_says_with_what_it_was_made():
-    found = runs.surroundings()
-    assert {'python', 'torch', 'mmdet', 'mmengine', 'mmcv'} == set(found['versions'])
-    assert found['commit'] and found['hardware']
+def test_what_is_measured_and_not_evaluated_is_the_metric():
+    (run,) = make_plan(diagnose(TINY, {}, 1, 5, None))
+    diagnosis = {'iter': [1, 6, 11, 16, 21], '0.25/missed': [None, 0.0, 0.1, 0.2, 0.3]}
+    found = record(run, training(diagnosis=diagnosis))
+    assert found.metrics == {'beginning/0.25/missed': None, 'end/0.25/missed': 0.3}
+    with pytest.raises(StudyError, match='nothing was measured'):
+        record(run, training())
+
+
+@pytest.mark.parametrize('data', ['bccd', 'voc'])
+def test_of_vocs_evaluators_the_first_reports_every_class(data):
+    config = Config.fromfile(CONFIGS / f'yolov2-tiny_{data}.py')
+    given = config.val_evaluator
+    given = given if isinstance(given, list) else [given]
+    found = recorded_evaluators(config)
+    assert found[0] == dict(given[0]) | dict(type='VOCClassMetric', prefix='voc')
+    assert found[1:] == given[1:]
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('of', [1, 2, 3, 4, 7, 9, 12])
+def test_parts_hold_every_run_once_and_are_of_one_size(plan, of):
+    parts = [part(plan, number, of) for number in range(1, of + 1)]
+    assert [run for each in parts for run in each] == plan
+    sizes = [len(each) for each in parts]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_as_many_parts_as_seeds_have_a_seed_each(plan):
+    assert [{run.seed for run in part(plan, number, 3)} for number in (1, 2, 3)] == [{0}, {1}, {2}]
+
+
+def test_a_share_is_written_as_i_of_n():
+    assert read_part('2/8') == (2, 8)
+    for text in ('0/8', '9/8', '2', '2/', 'a/b', '-1/2'):
+        with pytest.raises(StudyError, match=f"--part is '{text}'; it must be I/N"):
+            read_part(text)
+
+
+def recorded(run, value=1.0, **more):
+    fields = of_run(run) | dict(images='i', initial_weights=f'w{run.seed}', metrics={'m': value})
+    return Record(**fields | more)
+
+
+def test_merged_parts_are_in_the_order_of_the_plan_and_say_what_is_missing(plan):
+    records = [recorded(run, value) for value, run in enumerate(plan)]
+    found, missing = merge(plan, [*records[6:], *records[:4], records[7]])
+    assert found == records[:4] + records[6:]
+    assert missing == plan[4:6]
+    assert merge(plan, records) == (records, [])
+
+
+@pytest.mark.parametrize(
+    ('foreign', 'message'),
+    [
+        (dict(label='num_hard=7'), 'num_hard=7, seed 0 is no run of this study'),
+        (dict(seed=3), 'num_hard=9, seed 3 is no run of this study'),
+        (dict(epochs=14), 'recorded with epochs 14, and the study has 15'),
+        (dict(last=1), 'recorded with last 1, and the study has 2'),
+        (dict(config='yolov2_kitti'), "recorded with config 'yolov2_kitti'"),
+        (dict(baseline=None), 'recorded with baseline None'),
+        (dict(changes={}), 'recorded with changes {}'),
+        (dict(common={'a': '1'}), "recorded with common {'a': '1'}"),
+        (dict(images='others'), 'had other images or first weights'),
+        (dict(initial_weights='w1'), 'had other images or first weights'),
+    ],
+)
+def test_a_record_of_another_study_is_not_merged(plan, foreign, message):
+    records = [recorded(run) for run in plan]
+    records[1] = replace(records[1], **foreign)
+    with pytest.raises(StudyError, match=message):
+        merge(plan, records)
+
+
+def test_two_results_of_a_run_are_not_merged(plan):
+    records = [recorded(plan[0]), recorded(plan[0], value=2.0)]
+    with pytest.raises(StudyError, match='seed 0 was recorded twice, with different results'):
+        merge(plan, records)

@@ -1,0 +1,51 @@
+"""From the losses of priors to one number of each term, with mining and without."""
+
+import torch
+from mmdet.utils import reduce_mean
+from torch import Tensor
+
+from .prior_losses import PriorLosses
+
+NORMALIZERS = ('head', 'batch', 'positives', 'hard')
+
+
+def reduce_losses(
+    prior_losses: PriorLosses, mask: Tensor | None = None, normalizer: str = 'head'
+) -> dict[str, Tensor]:
+    """Sum the losses of the priors in a mask and divide.
+
+    Args:
+        prior_losses: of N images.
+        mask: (N, P) bool, the priors that train; None: all valid ones.
+        normalizer: one of :data:`NORMALIZERS`, see :func:`divisor`.
+
+    Returns:
+        By term, a scalar. The gradient reaches the priors in the mask only.
+    """
+    mask = prior_losses.valid if mask is None else mask
+    by = divisor(prior_losses, mask, normalizer)
+    return {term: masked_sum(loss, mask) / by for term, loss in prior_losses.losses.items()}
+
+
+def divisor(prior_losses: PriorLosses, mask: Tensor, normalizer: str) -> float | Tensor:
+    """What the sum of the kept losses is divided by.
+
+    ``'head'`` is what the head divides by without mining, ``'batch'`` the number of images,
+    ``'positives'`` the number of valid positives of the batch whether kept or not, ``'hard'`` the
+    number of kept priors. The last two are the mean of the processes of distributed training, so
+    that their averaged gradient is that of one process, and 1 at least.
+    """
+    if normalizer == 'head' and prior_losses.avg_factor is not None:
+        return prior_losses.avg_factor
+    if normalizer in ('head', 'batch'):
+        return len(mask)
+    counted = mask
+    if normalizer == 'positives':
+        counted = prior_losses.given('positive', "lrm.normalizer='positives'") & prior_losses.valid
+    return reduce_mean(counted.sum().float()).clamp(min=1)
+
+
+def masked_sum(loss: Tensor, mask: Tensor) -> Tensor:
+    """Sum of the losses where ``mask`` is True."""
+    # `where`, not a product: a prior outside the mask may be infinite, and 0 * inf is NaN.
+    return torch.where(mask, loss, loss.new_zeros(())).sum()

@@ -1,0 +1,130 @@
+"""Tables and plots in the project's documents, made anew from ``results/*.json``.
+
+A document holds
+
+- ``<!-- table of results/NAME.json: title = metric, ... -->``: a row a method, with the differences
+  in the first metric, up to ``<!-- end of table -->``;
+- ``<!-- summary of results -->``: a row a study, up to ``<!-- end of table -->`` too;
+- links to ``plots/NAME-KIND.png``, a kind of :data:`.plots.KINDS`, and to ``plots/summary.png``.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from mmengine.config import Config
+
+from . import plots, report, summary, tables
+from .records import Record, read_records
+
+DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
+BLOCK = re.compile(
+    r'(?P<begin><!-- (?:table of (?P<file>\S+): (?P<columns>[^>]*?)|summary of results) -->\n)'
+    r'.*?(?P<end><!-- end of table -->)',
+    re.DOTALL,
+)
+PLOT = re.compile(
+    rf'\((?P<path>(?:[\w./-]+/)?plots/(?:(?P<name>[\w-]+)-(?P<kind>{"|".join(plots.KINDS)})|summary)'
+    r'\.png)\)'
+)
+NO_STUDIES = ('heads',)  # of results/*.json: which heads take LRMElementLoss
+
+
+def project_root(start: Path) -> Path:
+    """The folder of the project that holds a path.
+
+    Raises:
+        ReportError: none does.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / 'results').is_dir() and (folder / 'configs').is_dir():
+            return folder
+    raise tables.ReportError(
+        f"no folder above '{start}' holds results/ and configs/; documents are rendered in a "
+        'checkout of the project'
+    )
+
+
+def find_documents(root: Path) -> list[Path]:
+    return [file for pattern in DOCUMENTS for file in sorted(root.glob(pattern))]
+
+
+def rendered(text: str, document: Path, root: Path) -> str:
+    """A document's text with its tables made anew.
+
+    Raises:
+        ReportError: a table asks for records that are not there, or its columns cannot be read.
+    """
+    configs = f'{os.path.relpath(root / "configs", document.parent)}/'
+
+    def table(block: re.Match) -> str:
+        if block['file'] is None:
+            made = summary.markdown(all_gains(root))
+        else:
+            columns = read_columns(block['columns'], document)
+            made = tables.markdown(recorded(root / block['file'], document), columns, configs)
+        return block['begin'] + made + block['end']
+
+    return BLOCK.sub(table, text)
+
+
+def read_columns(text: str, document: Path) -> dict[str, str]:
+    """Metrics by title, of ``title = metric, ...``."""
+    pairs = [pair.split('=') for pair in text.split(',')]
+    if any(len(pair) != 2 for pair in pairs):
+        raise tables.ReportError(
+            f"{document}: a table has the columns '{text}'; give title = metric, ..."
+        )
+    return {title.strip(): name.strip() for title, name in pairs}
+
+
+def recorded(path: Path, document: Path) -> list[Record]:
+    if not path.is_file():
+        raise tables.ReportError(f"{document} shows '{path}', which is no file of records")
+    return read_records(path)
+
+
+def all_gains(root: Path) -> list[summary.Gain]:
+    """Of every study in results/.
+
+    What decides in a study, and which of many variants it tells, are ``metric`` and ``main`` (a
+    list of labels) in its file, ``configs/studies/NAME.py``, where it has them.
+    """
+    found = []
+    for file in sorted((root / 'results').glob('*.json')):
+        if file.stem not in NO_STUDIES:
+            study = root / 'configs' / 'studies' / f'{file.stem}.py'
+            told = Config.fromfile(study) if study.is_file() else {}
+            records = read_records(file)
+            found += summary.gains(file.stem, records, told.get('metric'), told.get('main', ()))
+    return found
+
+
+def render(start: Path) -> list[Path]:
+    """Write the tables and plots of all documents of the project that holds ``start``.
+
+    Returns:
+        What was written: the documents whose tables changed, and all plots.
+    """
+    root, written = project_root(start), []
+    for document in find_documents(root):
+        text = document.read_text()
+        files = {} if (new := rendered(text, document, root)) == text else {document: new}
+        for path, name, kind in sorted(set(PLOT.findall(text))):
+            files[document.parent / path] = plots.png(draw(name, kind, document, root))
+        for file, content in files.items():
+            file.parent.mkdir(exist_ok=True)
+            report.write_whole(file, content)
+        written += files
+    return written
+
+
+def draw(name: str, kind: str, document: Path, root: Path) -> plots.Figure:
+    """The picture of a link; without a name the summary."""
+    if not name:
+        return summary.draw(all_gains(root))
+    records = recorded(root / 'results' / f'{name}.json', document)
+    figure = plots.KINDS[kind](records, next(iter(report.columns(records).values())))
+    if figure is None:
+        raise tables.ReportError(f'{document} shows {name}-{kind}.png; its records have no {kind}')
+    return figure

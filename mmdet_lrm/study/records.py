@@ -1,0 +1,87 @@
+"""What is kept of a finished training: one schema, read and written here alone."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+# Every record of a file says these itself; others that all of them share are written once.
+OWN = ('label', 'baseline', 'config', 'seed', 'metrics')
+
+
+@dataclass(frozen=True)
+class Record:
+    """A training of a study, as a line of ``results/NAME.json`` holds it.
+
+    Values over time are columns: by name a list, all of one length.
+    """
+
+    label: str
+    """Of its method in the study."""
+    baseline: str | None
+    """Label of the method that it is compared with; None for a baseline."""
+    config: str
+    """Stem of the config's file."""
+    seed: int
+    metrics: dict[str, float | None]
+    """By name, as MMEngine reports them: the mean of the last epochs that the study asks for."""
+    changes: dict[str, str] = field(default_factory=dict)
+    """By key of the config, the repr of the value by which the method differs from its baseline."""
+    common: dict[str, str] = field(default_factory=dict)
+    """By key of the config, the repr of what all runs of the study have besides their files."""
+    epochs: int = 0
+    last: int = 1
+    """Of how many last epochs the metrics are the mean."""
+    images: str = ''
+    initial_weights: str = ''
+    commit: str = ''
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: str = ''
+    minutes: float | None = None
+    memory_mb: int | None = None
+    memory_of: str = ''
+    evaluations: dict[str, list] = field(default_factory=dict)
+    """The metrics of each evaluated ``epoch``."""
+    losses: dict[str, list] = field(default_factory=dict)
+    """The training loss, and its terms, of the last iterations of each ``epoch``."""
+    diagnosis: dict[str, list] = field(default_factory=dict)
+    """Shares of the gradient at each measured iteration, ``iter``."""
+
+
+def read_records(path: Path) -> list[Record]:
+    content = json.loads(path.read_text())
+    return [Record(**content['shared'], **own) for own in content['records']]
+
+
+def write_records(records: Sequence[Record], path: Path) -> None:
+    """As JSON with a record a line, so that a change of one run is a change of one line."""
+    fields = [asdict(record) for record in records]
+    shared = {
+        key: value
+        for key, value in (fields[0] if fields else {}).items()
+        if key not in OWN and value and all(each[key] == value for each in fields)
+    }
+    lines = [
+        json.dumps(
+            {k: v for k, v in each.items() if k in OWN or (v and k not in shared)}, allow_nan=False
+        )
+        for each in fields
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_name(f'{path.name}.{os.getpid()}.part')
+    whole.write_text(
+        f'{{"shared": {json.dumps(shared)},\n"records": [\n' + ',\n'.join(lines) + '\n]}\n'
+    )
+    os.replace(whole, path)
+
+
+def put_record(record: Record, path: Path) -> None:
+    """Among the records of a file, in the place of one of its label and seed."""
+    records = read_records(path) if path.exists() else []
+    places = [(each.label, each.seed) for each in records]
+    if (record.label, record.seed) in places:
+        records[places.index((record.label, record.seed))] = record
+    else:
+        records.append(record)
+    write_records(records, path)

@@ -1,0 +1,151 @@
+"""What a finished comparison says: its tables and plots in a folder, and a recommendation."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+
+from . import plots, tables
+from .records import Record
+from .statistics import Difference
+
+# The metric that decides, and the columns of the table, by what the evaluator calls its metrics.
+COLUMNS = {
+    'kitti/moderate_AP40': {
+        'mean AP40': 'kitti/moderate_AP40',
+        'easy': 'kitti/easy_AP40',
+        'hard': 'kitti/hard_AP40',
+        'Car': 'kitti/Car_moderate_AP40',
+        'Pedestrian': 'kitti/Pedestrian_moderate_AP40',
+        'Cyclist': 'kitti/Cyclist_moderate_AP40',
+    },
+    'coco/bbox_mAP': {
+        'AP': 'coco/bbox_mAP',
+        'AP50': 'coco/bbox_mAP_50',
+        'small': 'coco/bbox_mAP_s',
+        'medium': 'coco/bbox_mAP_m',
+        'large': 'coco/bbox_mAP_l',
+    },
+    'voc/mAP': {'mAP': 'voc/mAP'},
+}
+
+
+class Verdict(Enum):
+    """On a difference to the baseline whose interval is widened for all that were compared."""
+
+    GAIN = 'gain beyond chance'
+    CHANCE = 'within chance'
+    LOSS = 'loss beyond chance'
+    ONE_SEED = 'one seed'
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The variant with the largest mean of a study, and whether to take it."""
+
+    variant: str
+    metric: str
+    difference: Difference
+    """Its interval is widened for the number of comparisons."""
+    comparisons: int
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        change = self.difference
+        widened = f' (interval widened for {self.comparisons} comparisons)'
+        advice = {
+            Verdict.GAIN: 'Recommended.',
+            Verdict.CHANCE: 'That is not more than chance gives: keep the baseline, or take more '
+            f'seeds if a gain of {change.high or 0:.1f} would matter to you.',
+            Verdict.LOSS: 'Nothing gains: keep the baseline.',
+            Verdict.ONE_SEED: 'One seed gives no interval: take more before you choose.',
+        }[self.verdict]
+        return (
+            f'Best of {self.comparisons} in {self.metric}: {self.variant}, '
+            f'{tables.interval(change)}{widened if self.comparisons > 1 else ""}. {advice}'
+        )
+
+
+def columns(records: Sequence[Record]) -> dict[str, str]:
+    """Titles and names of the records' own metrics, the one that decides first."""
+    metrics = records[0].metrics
+    for name, known in COLUMNS.items():
+        if name in metrics:
+            classes = {
+                key.removeprefix('voc/').removesuffix('_AP'): key
+                for key in metrics
+                if name == 'voc/mAP' and key.endswith('_AP')
+            }
+            return {title: key for title, key in (known | classes).items() if key in metrics}
+    name = next(iter(metrics))
+    return {name: name}
+
+
+def widened(records: Sequence[Record], name: str) -> dict[str, Difference]:
+    """Differences to the baseline whose intervals of 95 % hold together, by Bonferroni.
+
+    The 5 % are divided among all variants, since the best of many is partly the luckiest.
+    """
+    methods = tables.by_label(records)
+    number = sum(tables.baseline_of(runs) is not None for runs in methods.values())
+    return tables.differences(methods, name, confidence=1 - 0.05 / max(number, 1))
+
+
+def verdict(change: Difference) -> Verdict:
+    """Whether 0 lies outside of the interval, and on which side it does."""
+    if change.low is None:
+        return Verdict.ONE_SEED
+    if change.low > 0:
+        return Verdict.GAIN
+    return Verdict.LOSS if change.high < 0 else Verdict.CHANCE
+
+
+def recommendation(records: Sequence[Record], name: str) -> Recommendation | None:
+    """The best variant in a metric; None if nothing is compared.
+
+    A variant whose metric is not defined is never the best.
+    """
+    found = widened(records, name)
+    if not found:
+        return None
+    best = max(found, key=lambda label: np.nan_to_num(found[label].mean, nan=-np.inf))
+    return Recommendation(best, name, found[best], len(found), verdict(found[best]))
+
+
+def write(records: Sequence[Record], folder: Path, compared: Sequence[str]) -> str:
+    """``table.md``, ``table.csv`` and a picture for every kind of plot that has something to show.
+
+    Args:
+        records: of one study, finished.
+        folder: where they go; it is made.
+        compared: keys of the config in which methods differ.
+
+    Returns:
+        What to print: the table and the recommendation.
+    """
+    shown = columns(records)
+    name = next(iter(shown.values()))
+    table = tables.markdown(records, shown)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / 'table.md', table)
+    write_whole(folder / 'table.csv', tables.comma_separated(records))
+    for kind, draw in plots.KINDS.items():
+        figure = draw(records, name)
+        if figure is not None:
+            write_whole(folder / f'{kind}.png', plots.png(figure))
+    best = recommendation(records, name)
+    return (
+        'In percent: mean and standard deviation over seeds; difference to the baseline with its '
+        f'95 % interval. Compared: {", ".join(compared)}.\n\n{table}'
+        + (f'\n{best}\n' if best else '')
+    )
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Beside and renamed, so that nobody finds a half."""
+    whole = path.with_name(f'{path.name}.{os.getpid()}.part')
+    whole.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(whole, path)

@@ -1,0 +1,253 @@
+"""Trainings as processes of their own: started, followed, interrupted, resumed, and read again."""
+
+import hashlib
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+import mmdet_lrm
+
+from ..errors import UserError
+from ..mining.diagnosis import PREFIX
+
+PACKAGE = Path(mmdet_lrm.__file__).parent
+PROGRAM = PACKAGE / '.mim' / 'tools' / 'train.py'
+POLL_SECONDS = 1.0
+
+
+class TrainingError(UserError):
+    """A training ended without a result."""
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What a training logged, by name a list; of a repeated epoch the later values."""
+
+    evaluations: dict[str, list] = field(default_factory=dict)
+    """The metrics of each evaluated ``epoch``."""
+    losses: dict[str, list] = field(default_factory=dict)
+    """The loss, and its terms, of the last iterations of each ``epoch``."""
+    diagnosis: dict[str, list] = field(default_factory=dict)
+    """Shares of the gradient at each measured iteration, ``iter``."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """By all parts of an interrupted training."""
+
+    minutes: float = 0.0
+    memory_mb: int = 0
+
+    def and_then(self, minutes: float, memory_mb: int) -> 'Spent':
+        return Spent(self.minutes + minutes, max(self.memory_mb, memory_mb))
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training."""
+
+    config: Path
+    checkpoint: Path
+    logs: Logs
+    spent: Spent
+    memory_of: str
+    """'GPU' or 'process'."""
+    commit: str
+    versions: dict[str, str]
+    hardware: str
+
+
+class Trainings:
+    """Starts trainings, and ends those that run when it is told to stop.
+
+    Args:
+        program: takes a config, ``--resume`` and ``--work-dir``.
+    """
+
+    def __init__(self, program: Path = PROGRAM) -> None:
+        self.program = program
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def train(self, name: str, config: Config, work_dir: Path) -> Training:
+        """Train, or go on with it, or find the finished training again.
+
+        Args:
+            name: of the training, in its lines on the screen.
+            config: all of it, seed included.
+            work_dir: of this training alone; see :func:`run_dir`.
+
+        Raises:
+            TrainingError: it failed, or was stopped.
+        """
+        file, finished = work_dir / 'config.py', work_dir / 'finished.json'
+        if not finished.exists():
+            work_dir.mkdir(parents=True, exist_ok=True)
+            config.dump(file)
+            spent = self._run(name, file, config.train_cfg.max_epochs)
+            on_gpu = max((row.get('memory', 0) for row in scalars(work_dir)), default=0)
+            whole = work_dir / 'finished.json.part'
+            whole.write_text(
+                json.dumps(
+                    dict(
+                        logs=asdict(read_logs(work_dir)),
+                        spent=asdict(Spent(round(spent.minutes, 2), on_gpu or spent.memory_mb)),
+                        memory_of='GPU' if on_gpu else 'process',
+                        **surroundings(),
+                    )
+                )
+            )
+            os.replace(whole, finished)
+        found = json.loads(finished.read_text())
+        logs, spent = Logs(**found.pop('logs')), Spent(**found.pop('spent'))
+        checkpoint = work_dir / f'epoch_{config.train_cfg.max_epochs}.pth'
+        return Training(config=file, checkpoint=checkpoint, logs=logs, spent=spent, **found)
+
+    def _run(self, name: str, file: Path, epochs: int) -> Spent:
+        """The process, to its end; what it and its earlier parts took."""
+        work_dir, log = file.parent, file.with_name('train.log')
+        state = work_dir / 'spent.json'
+        before = Spent(**json.loads(state.read_text())) if state.exists() else Spent()
+        command = [sys.executable, self.program, file, '--resume', '--work-dir', work_dir]
+        begin, memory = time.monotonic(), 0
+        with open(log, 'a') as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            try:
+                print(f'{name}: starting', flush=True)
+                shown = 0
+                while process.poll() is None and not self._stopped.wait(POLL_SECONDS):
+                    memory = max(memory, resident_mb(process.pid))
+                    shown = show_progress(name, work_dir, epochs, shown)
+            finally:
+                process.terminate()
+                process.wait()
+                spent = before.and_then((time.monotonic() - begin) / 60, memory)
+                state.write_text(json.dumps(asdict(spent)))
+        if self._stopped.is_set():
+            raise TrainingError(f'training {name} was stopped; it can go on from its last epoch')
+        if process.returncode:
+            tail = ''.join(log.read_text().splitlines(True)[-15:])
+            raise TrainingError(f'training {name} failed; all of its log: {log}; its end:\n{tail}')
+        return spent
+
+
+def run_dir(name: str, config: Config, folder: Path) -> Path:
+    """The training's own: it belongs to all that its result depends on, apart from the code."""
+    stamp = Path(config.get('data_root') or '') / 'drawn.json'
+    text = config.pretty_text + (stamp.read_text() if stamp.is_file() else '')
+    return Path(folder) / f'{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
+
+
+# --- reading logs ---------------------------------------------------------------------------------
+
+
+def scalars(work_dir: Path) -> list[dict]:
+    """Rows of MMEngine's scalar logs, oldest first; an unfinished last line is left out."""
+    rows = []
+    for log in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
+        for line in log.read_text().splitlines(True):
+            if line.endswith('\n'):
+                rows.append(json.loads(line))
+    return rows
+
+
+def read_logs(work_dir: Path) -> Logs:
+    evaluations, losses, diagnosis = {}, {}, {}
+    for row in scalars(work_dir):
+        values = {key: value for key, value in row.items() if '/' in key}
+        if any(key.startswith(PREFIX) for key in values):
+            own = {key.removeprefix(PREFIX): value for key, value in values.items()}
+            diagnosis[row['step']] = dict(iter=row['step'], **own)
+        elif values:
+            evaluations[row['step']] = dict(epoch=row['step'], **values)
+        elif 'loss' in row:
+            terms = {key: value for key, value in row.items() if key.startswith('loss')}
+            losses[row['epoch']] = dict(epoch=row['epoch'], **terms)
+    return Logs(columns(evaluations, 4), columns(losses, 4), columns(diagnosis, 3))
+
+
+def columns(rows: Mapping[int, dict], digits: int) -> dict[str, list]:
+    """By name a list in the order of the rows' numbers, None where a row lacks a value."""
+    ordered = [rows[number] for number in sorted(rows)]
+    names = dict.fromkeys(name for row in ordered for name in row)
+    return {name: [kept(row.get(name), digits) for row in ordered] for name in names}
+
+
+def kept(value: object, digits: int = 4) -> object:
+    """A value for JSON, which has no NaN; four digits are more than chance leaves of any metric."""
+    if not isinstance(value, float):
+        return value
+    return round(value, digits) if math.isfinite(value) else None
+
+
+# --- watching processes ---------------------------------------------------------------------------
+
+
+def show_progress(name: str, work_dir: Path, epochs: int, shown: int) -> int:
+    """Print a line once an epoch began to be logged; the epoch that was shown last."""
+    rows = [row for row in scalars(work_dir) if 'loss' in row]
+    if not rows or rows[-1]['epoch'] <= shown:
+        return shown
+    epoch = rows[-1]['epoch']
+    iters = max(row['iter'] for row in rows) / max(epoch - 0.5, 0.5)
+    left = max(epochs - epoch + 0.5, 0) * iters * rows[-1]['time'] / 60
+    print(
+        f'{name}: epoch {epoch} of {epochs}, loss {rows[-1]["loss"]:.1f}, about {left:.1f} min '
+        'left',
+        flush=True,
+    )
+    return epoch
+
+
+def resident_mb(pid: int) -> int:
+    """Largest resident memory that a process had so far, where the system tells."""
+    found = _after('VmHWM:', f'/proc/{pid}/status')
+    return int(found.split()[0]) // 1024 if found else 0
+
+
+# --- what a result was made with ------------------------------------------------------------------
+
+
+def surroundings() -> dict:
+    """``commit`` of this code, ``versions``, and ``hardware``."""
+    git = ['git', '-C', str(PACKAGE), 'describe', '--always', '--dirty', '--exclude=*']
+    found = subprocess.run(git, capture_output=True, text=True, check=False)
+    commit = found.stdout.strip() or f'mmdet_lrm {version("mmdet_lrm")}'
+    # Each package has a distribution of one of several names.
+    installed = packages_distributions()
+    packages = {
+        name: version(installed[name][0])
+        for name in ('mmdet', 'mmengine', 'mmcv')
+        if name in installed
+    }
+    if torch.cuda.is_available():
+        hardware = f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    else:
+        processor = _after('model name\t:', '/proc/cpuinfo') or platform.processor()
+        hardware = f'CPU, {os.cpu_count()} cores, {processor}'
+    versions = dict(python=platform.python_version(), torch=torch.__version__, **packages)
+    return dict(commit=commit, versions=versions, hardware=hardware)
+
+
+def _after(prefix: str, file: str) -> str:
+    """The rest of the first line of a system's file that begins so; '' where there is none."""
+    try:
+        lines = Path(file).read_text().splitlines()
+    except OSError:
+        return ''
+    found = (line.removeprefix(prefix).strip() for line in lines if line.startswith(prefix))
+    return next(found, '')

@@ -1,0 +1,44 @@
+"""Whether two configs may stand in one table."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmdet_lrm.study.fairness import UnfairError, check_fair, differences, initial_weights
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+
+
+def test_differences_name_keys_as_options_do():
+    first = dict(a=dict(b=[1, dict(c=2)], d=3), e=[1])
+    second = dict(a=dict(b=[1, dict(c=5)]), e=[1, 2])
+    assert list(differences(first, second)) == [
+        ('a.b.1.c', 2, 5),
+        ('a.d', 3, '<absent>'),
+        ('e', [1], [1, 2]),
+    ]
+
+
+def test_what_the_table_does_not_name_may_not_differ():
+    baseline = Config.fromfile(CONFIGS / 'yolov2-tiny_bccd.py')
+    mined = Config.fromfile(CONFIGS / 'yolov2-tiny_lrm_bccd.py')
+    named = ['model.bbox_head.lrm']
+    changes = check_fair('mined', mined, baseline, named)
+    assert changes == {'model.bbox_head.lrm': dict(type='LRMLoss', hard_ratio=0.25)}
+    mined.optim_wrapper.optimizer.lr = 0.5
+    with pytest.raises(UnfairError, match=r'optim_wrapper\.optimizer\.lr: .* 0\.5 here'):
+        check_fair('mined', mined, baseline, named)
+    # A key that only begins like a named one is another key.
+    mined = Config.fromfile(CONFIGS / 'yolov2-tiny_bccd.py')
+    mined.model.bbox_head.lrm_too = 1
+    with pytest.raises(UnfairError, match='lrm_too'):
+        check_fair('mined', mined, baseline, named)
+
+
+def test_first_weights_depend_on_the_seed_and_not_on_the_mining():
+    baseline = Config.fromfile(CONFIGS / 'yolov2-tiny_bccd.py')
+    mined = Config.fromfile(CONFIGS / 'yolov2-tiny_lrm_bccd.py')
+    assert initial_weights(baseline) == initial_weights(mined)
+    mined.randomness.seed = 1
+    assert initial_weights(baseline) != initial_weights(mined)

@@ -1,0 +1,54 @@
+"""What is kept of trainings, written and read again."""
+
+import json
+
+import pytest
+
+from mmdet_lrm.study.records import Record, put_record, read_records, write_records
+
+
+def record(label, seed, value, **more):
+    return Record(label, None, 'a', seed, {'voc/mAP': value}, **more)
+
+
+def test_records_are_read_as_they_were_written(tmp_path):
+    file = tmp_path / 'new/x.json'
+    rows = dict(evaluations={'epoch': [1, 2], 'voc/mAP': [None, 0.5]}, minutes=2.0)
+    records = [
+        record('a', 0, 0.5, commit='c', common={'k': '1'}, **rows),
+        record('b', 0, None, commit='c', common={'k': '1'}, changes={'l': '2'}),
+    ]
+    write_records(records, file)
+    assert read_records(file) == records
+
+
+def test_what_all_records_share_is_written_once_and_a_record_is_a_line(tmp_path):
+    file = tmp_path / 'x.json'
+    write_records([record('a', 0, 0.5, commit='c'), record('b', 0, 0.25, commit='c')], file)
+    lines = file.read_text().splitlines()
+    assert json.loads(file.read_text())['shared'] == {'last': 1, 'commit': 'c'}
+    assert json.loads(lines[2].rstrip(',')) == {
+        'label': 'a',
+        'baseline': None,
+        'config': 'a',
+        'seed': 0,
+        'metrics': {'voc/mAP': 0.5},
+    }
+
+
+def test_a_value_that_json_lacks_is_refused_and_the_old_records_stay(tmp_path):
+    file = tmp_path / 'x.json'
+    write_records([record('a', 0, 0.5)], file)
+    with pytest.raises(ValueError, match='JSON'):
+        write_records([record('a', 0, float('nan'))], file)
+    assert read_records(file) == [record('a', 0, 0.5)]
+    assert [each.name for each in tmp_path.iterdir()] == ['x.json']
+
+
+def test_a_record_takes_the_place_of_an_older_one_of_its_label(tmp_path):
+    file = tmp_path / 'x.json'
+    for label, value in (('a', 0.1), ('b', 0.2), ('a', 0.3)):
+        put_record(record(label, 0, value), file)
+    put_record(record('a', 1, 0.4), file)
+    found = [(each.label, each.seed, each.metrics['voc/mAP']) for each in read_records(file)]
+    assert found == [('a', 0, 0.3), ('b', 0, 0.2), ('a', 1, 0.4)]
