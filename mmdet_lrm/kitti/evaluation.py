@@ -31,7 +31,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .labels import NEIGHBOURS, KittiDataError, KittiObjects, read_objects, read_split
+from .frames import read_split
+from .labels import read_objects
+from .objects import NEIGHBOURS, KittiDataError, KittiObjects
 
 
 class Difficulty(NamedTuple):

@@ -20,7 +20,8 @@ from terminaltables import AsciiTable
 from tqdm import tqdm
 
 from .evaluation import DIFFICULTIES, KITTI_CLASSES, valid_truths
-from .labels import IMAGE_SUFFIXES, KittiDataError, KittiFrames, read_frames, read_split
+from .frames import IMAGE_SUFFIXES, KittiFrames, read_frames, read_split
+from .objects import KittiDataError
 
 _SPLITS = ('train', 'val')
 _BLOCK = 1 << 20  # bytes read at once

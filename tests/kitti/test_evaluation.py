@@ -12,7 +12,7 @@ from mmdet_lrm.kitti.evaluation import (
     evaluate_folders,
     recall_thresholds,
 )
-from mmdet_lrm.kitti.labels import KittiDataError, KittiObjects
+from mmdet_lrm.kitti.objects import KittiDataError, KittiObjects
 
 BOX = (100.0, 100.0, 150.0, 200.0)  # 50 x 100 px: counts as easy
 

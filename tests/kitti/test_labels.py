@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet_lrm.kitti.labels import (
-    BOX_TOLERANCE,
-    MAX_SHOWN_PROBLEMS,
-    KittiDataError,
-    KittiObjects,
-    read_frames,
-    read_objects,
-    read_split,
-    write_results,
-)
+from mmdet_lrm.kitti.frames import BOX_TOLERANCE, read_frames, read_split
+from mmdet_lrm.kitti.labels import read_objects
+from mmdet_lrm.kitti.objects import MAX_SHOWN_PROBLEMS, KittiDataError, KittiObjects
+from mmdet_lrm.kitti.results import write_results
 
 CAR = 'Car 0.25 1 -1.57 10.00 20.00 30.50 40.00 1.5 1.6 3.7 -2.0 1.7 20.0 1.55'
 DONTCARE = 'DontCare -1 -1 -10 1.00 2.00 3.00 4.00 -1 -1 -1 -1000 -1000 -1000 -10'

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mmdet_lrm.kitti import KittiDataset
-from mmdet_lrm.kitti.labels import KittiDataError
+from mmdet_lrm.kitti.objects import KittiDataError
 from mmdet_lrm.kitti.preparing import prepare, random_splits, usual_splits
 
 TOOL = Path(__file__).parents[2] / 'tools/prepare_kitti.py'

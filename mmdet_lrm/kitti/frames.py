@@ -1,0 +1,178 @@
+"""The frames of a split: their list, the images' sizes, the labels, checked against each other."""
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .labels import read_objects
+from .objects import KITTI_TYPES, KittiDataError, KittiObjects
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
+# Pixels by which a box may leave [0, width] x [0, height] and is clipped. None of the 51,865
+# official boxes does: they end at width - 1, height - 1. Labels converted from whole or one-based
+# pixels leave the image by up to one.
+BOX_TOLERANCE = 1.0
+_FRAME_ID = re.compile(r'[\w-]+', re.ASCII)
+
+
+def read_split(path: str | Path, problems: list[str] | None = None) -> dict[str, int]:
+    """Read a split list, one frame id such as ``000123`` per line; blank lines are skipped.
+
+    Args:
+        path: the list.
+        problems: where to append what is wrong instead of raising it.
+
+    Returns:
+        The line, from 1, of every frame id, in the order of the list.
+
+    Raises:
+        KittiDataError: a line that is no id, an id twice, or a list without any.
+    """
+    frames: dict[str, int] = {}
+    found = []
+    for line, text in enumerate(Path(path).read_text(errors='replace').split('\n'), start=1):
+        frame_id = text.strip()
+        if not frame_id:
+            continue
+        if not _FRAME_ID.fullmatch(frame_id):
+            found.append(
+                f"{path}:{line}: '{frame_id}' is no frame id; a line holds one id such as 000123, "
+                'without folder and file ending'
+            )
+        elif frame_id in frames:
+            found.append(
+                f'{path}:{line}: {frame_id} stands in line {frames[frame_id]} already; remove one'
+            )
+        else:
+            frames[frame_id] = line
+    if not frames and not found:
+        found.append(f'{path}: the split is empty; it needs at least one frame id per line')
+    if problems is not None:
+        problems += found
+    elif found:
+        raise KittiDataError(found)
+    return frames
+
+
+@dataclass(frozen=True, eq=False)
+class KittiFrames:
+    """F frames of a split with their labels.
+
+    Attributes:
+        frame_ids: F strings, ``'000123'``.
+        image_paths: F paths.
+        image_sizes: (F, 2) int, width and height in pixels.
+        objects: labels with boxes inside their images; empty if there are no labels.
+        bbox: (N, 4) the objects' boxes as they stand in the files.
+        num_clipped: number of boxes that left their image by at most ``BOX_TOLERANCE``.
+    """
+
+    frame_ids: list[str]
+    image_paths: list[str]
+    image_sizes: np.ndarray
+    objects: KittiObjects
+    bbox: np.ndarray
+    num_clipped: int
+
+
+def read_frames(
+    split: str | Path,
+    image_dir: str | Path,
+    label_dir: str | Path | None,
+    known_types: Collection[str] = KITTI_TYPES,
+) -> KittiFrames:
+    """Read the frames of a split: find the images, read their sizes, read and check the labels.
+
+    Boxes that leave their image by at most ``BOX_TOLERANCE`` pixels are clipped.
+
+    Args:
+        split: list of frame ids.
+        image_dir: folder of ``000123.png`` (or jpg; of two the png is taken).
+        label_dir: folder of ``000123.txt``, or None for frames without labels.
+        known_types: types that may occur in the labels.
+
+    Raises:
+        FileNotFoundError: the list or a folder is not there.
+        KittiDataError: everything that :func:`read_split` and :func:`read_objects` find, missing
+            and unreadable images, missing labels and boxes outside of their image, all at once.
+    """
+    problems: list[str] = []
+    lines = read_split(split, problems)
+    image_names = set(os.listdir(image_dir))
+    label_names = set() if label_dir is None else set(os.listdir(label_dir))
+
+    frame_ids = list(lines)
+    image_paths, label_paths, labelled = [], [], []
+    for frame, (frame_id, line) in enumerate(lines.items()):
+        names = [frame_id + suffix for suffix in IMAGE_SUFFIXES]
+        name = next((name for name in names if name in image_names), None)
+        image_paths.append(None if name is None else os.path.join(image_dir, name))
+        if name is None:
+            problems.append(
+                f'{split}:{line}: frame {frame_id} has no image {" or ".join(names[:2])} in '
+                f'{image_dir}; add the image or remove the line'
+            )
+        if f'{frame_id}.txt' in label_names:
+            label_paths.append(os.path.join(label_dir, f'{frame_id}.txt'))
+            labelled.append(frame)
+        elif label_dir is not None:
+            problems.append(
+                f'{split}:{line}: frame {frame_id} has no label file {frame_id}.txt in '
+                f'{label_dir}; add it (empty if nothing is there) or remove the line'
+            )
+
+    image_sizes = _read_image_sizes(image_paths, problems)
+    objects = read_objects(label_paths, known_types=known_types, problems=problems)
+    bbox = objects.bbox
+    objects, num_clipped = _clip(objects, image_sizes[labelled], label_paths, problems)
+    if problems:
+        raise KittiDataError(problems)
+    # Without problems every frame, or none, has labels, so `frame` counts the split's frames.
+    return KittiFrames(frame_ids, image_paths, image_sizes, objects, bbox, num_clipped)
+
+
+def _read_image_sizes(paths: Sequence[str | None], problems: list[str]) -> np.ndarray:
+    """(F, 2) int widths and heights from the files' headers; 0, 0 where there is none to read."""
+
+    def size(path: str | None) -> tuple[int, int] | str:
+        if path is None:
+            return 0, 0
+        try:
+            with Image.open(path) as image:
+                return image.size
+        except (OSError, Image.DecompressionBombError) as error:
+            return f'{path}: no readable png or jpg image ({error}); replace the file'
+
+    # Opening thousands of files waits for the disk, hence more threads than cores.
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        sizes = list(pool.map(size, paths, chunksize=64))
+    problems += [item for item in sizes if isinstance(item, str)]
+    sizes = [(0, 0) if isinstance(item, str) else item for item in sizes]
+    return np.array(sizes, dtype=np.int64).reshape(-1, 2)
+
+
+def _clip(
+    objects: KittiObjects, image_sizes: np.ndarray, paths: Sequence[str], problems: list[str]
+) -> tuple[KittiObjects, int]:
+    """Clip boxes to [0, width] x [0, height]; report those that leave it by more than rounding."""
+    if not len(objects):
+        return objects, 0
+    high = np.tile(image_sizes, 2)[objects.frame].astype(np.float64)
+    has_image = high[:, 0] > 0
+    inside = np.clip(objects.bbox, 0, high)
+    excess = np.abs(objects.bbox - inside).max(axis=1)
+    for i in np.flatnonzero((excess > BOX_TOLERANCE) & has_image):
+        width, height = image_sizes[objects.frame[i]]
+        box = ' '.join(f'{value:.2f}' for value in objects.bbox[i])
+        problems.append(
+            f'{paths[objects.frame[i]]}:{objects.line[i]}: the box {box} leaves its image of '
+            f'{width} x {height} by {excess[i]:.2f} px; at most {BOX_TOLERANCE:g} is clipped as '
+            'rounding. Is it the label of another image?'
+        )
+    return replace(objects, bbox=inside), int(((excess > 0) & has_image).sum())
