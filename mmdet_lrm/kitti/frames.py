@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from ..image_size import image_sizes
+from ..text import TextError, read_text
 from .labels import read_objects
 from .objects import KITTI_TYPES, KittiDataError, KittiObjects
 
@@ -32,11 +33,15 @@ def read_split(path: str | Path, problems: list[str] | None = None) -> dict[str,
         The line, from 1, of every frame id, in the order of the list.
 
     Raises:
-        KittiDataError: a line that is no id, an id twice, or a list without any.
+        KittiDataError: a line that is no id, an id twice, a list without any, or no text.
     """
     frames: dict[str, int] = {}
     found = []
-    for line, text in enumerate(Path(path).read_text(errors='replace').split('\n'), start=1):
+    try:
+        text_lines = read_text(path).split('\n')
+    except TextError as error:
+        text_lines, found = [], [str(error)]
+    for line, text in enumerate(text_lines, start=1):
         frame_id = text.strip()
         if not frame_id:
             continue
@@ -81,6 +86,23 @@ class KittiFrames:
     num_clipped: int
 
 
+def images_by_frame(folder: str | PathLike) -> dict[str, str]:
+    """Name of the image of each frame id; of several the first by ``IMAGE_SUFFIXES``."""
+    names: dict[str, str] = {}
+    for suffix in IMAGE_SUFFIXES:
+        # Lower case comes first, so that what was found before there were capitals is found still.
+        for name in sorted(os.listdir(folder), reverse=True):
+            stem, end = os.path.splitext(name)
+            if end.lower() == suffix and is_data(name):
+                names.setdefault(stem, name)
+    return names
+
+
+def is_data(name: str) -> bool:
+    """Whether a file is more than what a system keeps beside the data: ``._x``, ``.DS_Store``."""
+    return not name.startswith('.')
+
+
 def read_frames(
     split: str | Path,
     image_dir: str | Path,
@@ -93,7 +115,7 @@ def read_frames(
 
     Args:
         split: list of frame ids.
-        image_dir: folder of ``000123.png`` (or jpg; of two the png is taken).
+        image_dir: folder of ``000123.png`` (or jpg, in either case; of two the png is taken).
         label_dir: folder of ``000123.txt``, or None for frames without labels.
         known_types: types that may occur in the labels.
 
@@ -104,19 +126,18 @@ def read_frames(
     """
     problems: list[str] = []
     lines = read_split(split, problems)
-    image_names = set(os.listdir(image_dir))
+    image_names = images_by_frame(image_dir)
     label_names = set() if label_dir is None else set(os.listdir(label_dir))
 
     frame_ids = list(lines)
     image_paths, label_paths, labelled = [], [], []
     for frame, (frame_id, line) in enumerate(lines.items()):
-        names = [frame_id + suffix for suffix in IMAGE_SUFFIXES]
-        name = next((name for name in names if name in image_names), None)
+        name = image_names.get(frame_id)
         image_paths.append(None if name is None else os.path.join(image_dir, name))
         if name is None:
             problems.append(
-                f'{split}:{line}: frame {frame_id} has no image {" or ".join(names[:2])} in '
-                f'{image_dir}; add the image or remove the line'
+                f'{split}:{line}: frame {frame_id} has no image {frame_id}.png or {frame_id}.jpg '
+                f'in {image_dir}; add the image or remove the line'
             )
         if f'{frame_id}.txt' in label_names:
             label_paths.append(os.path.join(label_dir, f'{frame_id}.txt'))
@@ -127,34 +148,14 @@ def read_frames(
                 f'{label_dir}; add it (empty if nothing is there) or remove the line'
             )
 
-    image_sizes = _read_image_sizes(image_paths, problems)
+    sizes = image_sizes(image_paths, problems)
     objects = read_objects(label_paths, known_types=known_types, problems=problems)
     bbox = objects.bbox
-    objects, num_clipped = _clip(objects, image_sizes[labelled], label_paths, problems)
+    objects, num_clipped = _clip(objects, sizes[labelled], label_paths, problems)
     if problems:
         raise KittiDataError(problems)
     # Without problems every frame, or none, has labels, so `frame` counts the split's frames.
-    return KittiFrames(frame_ids, image_paths, image_sizes, objects, bbox, num_clipped)
-
-
-def _read_image_sizes(paths: Sequence[str | None], problems: list[str]) -> np.ndarray:
-    """(F, 2) int widths and heights from the files' headers; 0, 0 where there is none to read."""
-
-    def size(path: str | None) -> tuple[int, int] | str:
-        if path is None:
-            return 0, 0
-        try:
-            with Image.open(path) as image:
-                return image.size
-        except (OSError, Image.DecompressionBombError) as error:
-            return f'{path}: no readable png or jpg image ({error}); replace the file'
-
-    # Opening thousands of files waits for the disk, hence more threads than cores.
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        sizes = list(pool.map(size, paths, chunksize=64))
-    problems += [item for item in sizes if isinstance(item, str)]
-    sizes = [(0, 0) if isinstance(item, str) else item for item in sizes]
-    return np.array(sizes, dtype=np.int64).reshape(-1, 2)
+    return KittiFrames(frame_ids, image_paths, sizes, objects, bbox, num_clipped)
 
 
 def _clip(
