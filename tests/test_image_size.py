@@ -16,10 +16,9 @@ from mmdet_lrm.image_size import ImageSizeError, image_size
 ORIENTATION = 0x112
 
 
-def tags(orientation: int, order: str = '<', kind: int = 3) -> bytes:
+def tags(orientation: int, order: str = '<') -> bytes:
     """EXIF with one entry, by hand: mark, first directory at 8, its one entry, no next one."""
-    value = struct.pack(order + ('HH' if kind == 3 else 'I'), *(orientation, 0)[: 5 - kind])
-    entry = struct.pack(order + 'HHI', ORIENTATION, kind, 1) + value
+    entry = struct.pack(order + 'HHIHH', ORIENTATION, 3, 1, orientation, 0)
     mark = b'II' if order == '<' else b'MM'
     return mark + struct.pack(order + 'HIH', 42, 8, 1) + entry + bytes(4)
 

@@ -53,6 +53,7 @@ DIFFICULTIES = {
 IOU_THRS = {'Car': 0.7, 'Pedestrian': 0.5, 'Cyclist': 0.5}
 KITTI_CLASSES = tuple(IOU_THRS)
 NUM_POINTS = 41
+OBJECTS_AT_ONCE = 512
 
 
 def evaluate(
@@ -245,12 +246,24 @@ def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return width.clip(min=0) * height.clip(min=0)
 
 
+def _overlapping(
+    first: KittiObjects, second: KittiObjects
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of all pairs of the same frame that share area, and that area in px^2: (M,) each."""
+    parts = []
+    # Most pairs share nothing; a part at a time, they need little memory.
+    for start in range(0, max(len(first), 1), OBJECTS_AT_ONCE):
+        some = first[start : start + OBJECTS_AT_ONCE]
+        first_inds, second_inds = _same_frame(some, second)
+        shared = _intersection(some.bbox[first_inds], second.bbox[second_inds])
+        kept = np.flatnonzero(shared > 0)
+        parts.append((first_inds[kept] + start, second_inds[kept], shared[kept]))
+    return tuple(map(np.concatenate, zip(*parts, strict=True)))
+
+
 def _match_candidates(truths: KittiObjects, detections: KittiObjects, iou_thr: float) -> _Pairs:
     """All pairs of the same frame with a larger IoU."""
-    truth, detection = _same_frame(truths, detections)
-    shared = _intersection(truths.bbox[truth], detections.bbox[detection])
-    some = shared > 0
-    truth, detection, shared = truth[some], detection[some], shared[some]
+    truth, detection, shared = _overlapping(truths, detections)
     truth_area = truths.width * truths.height
     detection_area = detections.width * detections.height
     iou = shared / (detection_area[detection] + truth_area[truth] - shared)
@@ -260,10 +273,7 @@ def _match_candidates(truths: KittiObjects, detections: KittiObjects, iou_thr: f
 
 def _dontcare_overlap(dontcare: KittiObjects, detections: KittiObjects) -> np.ndarray:
     """(D,) largest share of each detection's own area inside one DontCare box, in [0, 1]."""
-    region, detection = _same_frame(dontcare, detections)
-    shared = _intersection(dontcare.bbox[region], detections.bbox[detection])
-    some = shared > 0
-    region, detection, shared = region[some], detection[some], shared[some]
+    _, detection, shared = _overlapping(dontcare, detections)
     share = np.zeros(len(detections))
     own_area = (detections.width * detections.height)[detection]
     np.maximum.at(share, detection, shared / own_area)

@@ -7,27 +7,19 @@ in result files, a score. Boxes are in pixels of the image, zero-based, y downwa
 Objects of many files are kept flat, in columns: :class:`KittiObjects`.
 """
 
-from collections.abc import Collection, Sequence
-from itertools import chain
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from .objects import KITTI_TYPES, KittiDataError, KittiObjects
-
-NUM_LABEL_COLUMNS = 15
-NUM_RESULT_COLUMNS = 16
-
-_NUMBER_NAMES = (
-    *('truncated', 'occluded', 'alpha', 'x1', 'y1', 'x2', 'y2'),
-    *('height', 'width', 'length', 'x', 'y', 'z', 'rotation_y', 'score'),
-)
+from .rows import Problems, Rows, read_rows
 
 
 def read_objects(
     paths: Sequence[str | Path],
     scored: bool = False,
-    known_types: Collection[str] = KITTI_TYPES,
+    known_types: Collection[str] | None = KITTI_TYPES,
     problems: list[str] | None = None,
 ) -> KittiObjects:
     """Read and check label files (15 columns) or result files (16: with a score).
@@ -37,119 +29,60 @@ def read_objects(
     Args:
         paths: one file per frame; ``frame`` of the result counts them.
         scored: True for result files.
-        known_types: types that may occur.
+        known_types: types that may occur, spelled like this. With None any may, as for the devkit,
+            and those of ``KITTI_TYPES`` in whatever case.
         problems: where to append what is wrong, so that a caller can go on and report everything
             at once; lines with a problem are left out. By default they are raised.
 
     Raises:
-        KittiDataError: unreadable file, wrong number of columns, something that is no number or
-            not finite, unknown type, x2 < x1 or y2 < y1; in labels also occluded not in -1..3 and
-            truncated neither -1 nor in [0, 1].
+        KittiDataError: unreadable file or one that is not UTF-8, wrong number of columns, something
+            that is no number or not finite, unknown type, x2 < x1 or y2 < y1; in labels also
+            occluded not in -1..3 and truncated neither -1 nor in [0, 1].
     """
-    num_columns = NUM_RESULT_COLUMNS if scored else NUM_LABEL_COLUMNS
-    wrong: list[tuple[int, int, str]] = []
-    rows, frames, lines = [], [], []
-    has_underscore = False
-    for frame, path in enumerate(paths):
-        try:
-            with open(path, 'rb', buffering=0) as file:
-                text = file.read()
-        except OSError as error:
-            wrong.append(
-                (frame, 0, f'cannot be read ({error.strerror}); every frame needs its file')
-            )
-            continue
-        # Python's float takes 1_000 for a number; no writer of KITTI files means that.
-        has_underscore |= b'_' in text and b'_' in text.replace(b'Person_sitting', b'')
-        for line, text_line in enumerate(text.split(b'\n'), start=1):
-            row = text_line.split()
-            if len(row) == num_columns:
-                rows.append(row)
-                frames.append(frame)
-                lines.append(line)
-            elif row:
-                wrong.append((frame, line, _wrong_columns(len(row), scored)))
-
-    numbers, is_number = _to_numbers(rows, num_columns - 1, has_underscore)
-    for i in np.flatnonzero(~is_number.all(axis=1)):
-        column = int(np.flatnonzero(~is_number[i])[0])
-        value = rows[i][column + 1].decode(errors='replace')
-        message = (
-            f"{_NUMBER_NAMES[column]} (column {column + 2}) is '{value}'; "
-            'it must be a finite number'
-        )
-        wrong.append((frames[i], lines[i], message))
-
-    m = numbers
-    with np.errstate(invalid='ignore'):
-        occluded = m[:, 1].astype(np.int64)
-    objects = KittiObjects(
-        frame=np.array(frames, dtype=np.int64),
-        line=np.array(lines, dtype=np.int64),
-        types=np.array([row[0].decode(errors='replace') for row in rows], dtype=str),
-        truncated=m[:, 0],
-        occluded=occluded,
-        alpha=m[:, 2],
-        bbox=m[:, 3:7],
-        dimensions=m[:, 7:10],
-        location=m[:, 10:13],
-        rotation_y=m[:, 13],
-        score=m[:, 14] if scored else None,
-    )
-    good = is_number.all(axis=1)
-    for bad, message in _value_problems(objects, m[:, 1], known_types):
-        bad = bad & is_number.all(axis=1)
+    wrong = Problems(paths)
+    rows = read_rows(paths, scored, wrong)
+    occluded = rows.numbers[:, 1]
+    objects = _to_objects(rows, scored, any_case=known_types is None)
+    good = np.ones(len(objects), dtype=bool)
+    for bad, message in _value_problems(objects, occluded, known_types):
         good &= ~bad
-        wrong += [(frames[i], lines[i], message(i)) for i in np.flatnonzero(bad)]
-
-    found = [
-        f'{paths[frame]}:{line}: {message}' if line else f'{paths[frame]}: {message}'
-        for frame, line, message in sorted(wrong, key=lambda item: item[:2])
-    ]
+        for i in np.flatnonzero(bad):
+            wrong.add(objects.frame[i], objects.line[i], message(i))
     if problems is not None:
-        problems += found
-    elif found:
-        raise KittiDataError(found)
+        problems += wrong.in_order()
+    elif wrong.found:
+        raise KittiDataError(wrong.in_order())
     return objects if good.all() else objects[good]
 
 
-def _wrong_columns(num: int, scored: bool) -> str:
-    if scored:
-        hint = ' This looks like a label without a score' if num == NUM_LABEL_COLUMNS else ''
-        return (
-            f'{num} columns; a line of results has {NUM_RESULT_COLUMNS}, the last its score.{hint}'
-        )
-    hint = ' This looks like a result with its score' if num == NUM_RESULT_COLUMNS else ''
-    return (
-        f'{num} columns; a line of labels has {NUM_LABEL_COLUMNS}, from type to rotation_y.{hint}'
+def _to_objects(rows: Rows, scored: bool, any_case: bool) -> KittiObjects:
+    numbers, types = rows.numbers, rows.types
+    if any_case and not set(types.tolist()) <= set(KITTI_TYPES):
+        spelling = {name.lower(): name for name in KITTI_TYPES}
+        types = np.array([spelling.get(name.lower(), name) for name in types.tolist()], dtype=str)
+    return KittiObjects(
+        frame=rows.frame,
+        line=rows.line,
+        types=types,
+        truncated=numbers[:, 0],
+        occluded=numbers[:, 1].astype(np.int64),
+        alpha=numbers[:, 2],
+        bbox=numbers[:, 3:7],
+        dimensions=numbers[:, 7:10],
+        location=numbers[:, 10:13],
+        rotation_y=numbers[:, 13],
+        score=numbers[:, 14] if scored else None,
     )
 
 
-def _to_numbers(
-    rows: list[list[bytes]], num_columns: int, has_underscore: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of all rows, and where they are finite numbers: twice (N, num_columns)."""
-    tokens = list(chain.from_iterable(row[1:] for row in rows))
-    try:
-        values = list(map(_number_or_nan if has_underscore else float, tokens))
-    except ValueError:
-        values = list(map(_number_or_nan, tokens))
-    numbers = np.array(values, dtype=np.float64).reshape(-1, num_columns)
-    return numbers, np.isfinite(numbers)
-
-
-def _number_or_nan(token: bytes) -> float:
-    try:
-        return float('nan') if b'_' in token else float(token)
-    except ValueError:
-        return float('nan')
-
-
-def _value_problems(objects: KittiObjects, occluded: np.ndarray, known_types: Collection[str]):
+def _value_problems(
+    objects: KittiObjects, occluded: np.ndarray, known_types: Collection[str] | None
+) -> Iterator[tuple[np.ndarray, Callable[[int], str]]]:
     """Pairs of an (N,) mask of bad lines and a function from such a line's index to the message."""
     types, boxes = objects.types, objects.bbox
-    unknown = ~np.isin(types, list(known_types))
-    yield unknown, lambda i: f"type '{types[i]}' is unknown; known are {', '.join(known_types)}"
+    if known_types is not None:
+        unknown = ~np.isin(types, list(known_types))
+        yield unknown, lambda i: f"type '{types[i]}' is unknown; known are {', '.join(known_types)}"
     for axis, name in enumerate('xy'):
         first, last = boxes[:, axis], boxes[:, axis + 2]
         yield (

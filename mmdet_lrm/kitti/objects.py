@@ -18,6 +18,9 @@ KITTI_TYPES = (
 )
 # A detector of the class is neither right nor wrong on its neighbour.
 NEIGHBOURS = {'Car': 'Van', 'Pedestrian': 'Person_sitting'}
+# What a result says of all that a 2D detector does not know, before and behind its box.
+UNKNOWN_BEFORE_BOX = '-1 -1 -10'
+UNKNOWN_BEHIND_BOX = '-1 -1 -1 -1000 -1000 -1000 -10'
 MAX_SHOWN_PROBLEMS = 20
 
 

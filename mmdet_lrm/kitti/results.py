@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .objects import check_finite
+from .objects import UNKNOWN_BEFORE_BOX, UNKNOWN_BEHIND_BOX, check_finite
 
 
 def write_results(
@@ -34,8 +34,8 @@ def write_results(
         )
     check_finite(bbox, score)
     text = ''.join(
-        f'{kind} -1 -1 -10 {x1:.9g} {y1:.9g} {x2:.9g} {y2:.9g} '
-        f'-1 -1 -1 -1000 -1000 -1000 -10 {value:.9g}\n'
+        f'{kind} {UNKNOWN_BEFORE_BOX} {x1:.9g} {y1:.9g} {x2:.9g} {y2:.9g} '
+        f'{UNKNOWN_BEHIND_BOX} {value:.9g}\n'
         for kind, (x1, y1, x2, y2), value in zip(types, bbox, score, strict=True)
     )
     part = path.with_name(f'.{path.name}.part')
