@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 
-import cv2
 import numpy as np
 from PIL import ExifTags, Image
+
+from .errors import UserError
 
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 
-class ImageSizeError(ValueError):
+class ImageSizeError(UserError):
     """A file that is no picture; the message names it."""
 
 
@@ -44,6 +45,8 @@ def _turned(path: str | PathLike, size: tuple[int, int], tags: bytes) -> tuple[i
         exif.load(tags)
         return size[::-1] if exif.get(ExifTags.Base.Orientation) in TURNED else size
     except (SyntaxError, struct.error):  # of damaged tags, in which OpenCV may find an orientation
+        import cv2  # a tenth of a second, for so rare a case
+
         image = cv2.imread(os.fspath(path))
         if image is None:
             raise OSError('OpenCV cannot decode it') from None

@@ -25,15 +25,17 @@ in pass 2, the first in the file is taken, so the result depends on nothing but 
 threshold at which nothing counts has precision 0, where the devkit divides 0 by 0.
 """
 
-from collections.abc import Sequence
+import logging
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from .frames import read_split
 from .labels import read_objects
-from .objects import NEIGHBOURS, KittiDataError, KittiObjects
+from .objects import KITTI_TYPES, NEIGHBOURS, KittiDataError, KittiObjects
+from .splits import frame_ids, read_split
 
 
 class Difficulty(NamedTuple):
@@ -54,6 +56,7 @@ IOU_THRS = {'Car': 0.7, 'Pedestrian': 0.5, 'Cyclist': 0.5}
 KITTI_CLASSES = tuple(IOU_THRS)
 NUM_POINTS = 41
 OBJECTS_AT_ONCE = 512
+_LOGGER = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -285,6 +288,9 @@ def evaluate_folders(
 ) -> dict[str, dict[str, dict]]:
     """Evaluate a folder of result files against a folder of label files.
 
+    Types are compared without regard to case. Objects of types that are not evaluated are ignored,
+    and their numbers logged; like any detection, one too low may take a truth that does not count.
+
     Args:
         gt_dir: official label files, ``label_2``.
         det_dir: one result file per frame; empty where nothing was found.
@@ -306,8 +312,7 @@ def evaluate_folders(
             )
     if split is not None and not Path(split).is_file():
         raise FileNotFoundError(f'{split} is no file; give a list with one frame id per line')
-    results = {path.stem for path in det_dir.glob('*.txt')}
-    labels = {path.stem for path in gt_dir.glob('*.txt')}
+    results, labels = frame_ids(det_dir), frame_ids(gt_dir)
     frames = sorted(results) if split is None else list(read_split(split))
     if not frames:
         hint = f'; {det_dir / "data"} has some' if any(det_dir.glob('data/*.txt')) else ''
@@ -328,13 +333,32 @@ def evaluate_folders(
     ]
     if problems:
         raise KittiDataError(problems)
-    truths = read_objects([f'{gt_dir}/{name}.txt' for name in frames], problems=problems)
-    detections = read_objects(
-        [f'{det_dir}/{name}.txt' for name in frames], scored=True, problems=problems
+    truths, detections = (
+        read_objects(
+            [f'{folder}/{name}.txt' for name in frames],
+            scored=folder is det_dir,
+            known_types=None,
+            problems=problems,
+        )
+        for folder in (gt_dir, det_dir)
     )
     if problems:
         raise KittiDataError(problems)
+    _say_ignored(gt_dir, truths, KITTI_TYPES)
+    _say_ignored(det_dir, detections, KITTI_CLASSES)
     return evaluate(truths, detections)
+
+
+def _say_ignored(folder: Path, objects: KittiObjects, types: Collection[str]) -> None:
+    """Log how many objects are of other types than these, which the devkit ignores in silence."""
+    counts = Counter(objects.types.tolist())
+    ignored = {name: num for name, num in counts.most_common() if name not in types}
+    if ignored:
+        listed = ', '.join(f'{name} {num}' for name, num in ignored.items())
+        _LOGGER.warning(
+            f'{folder}: {sum(ignored.values())} of {len(objects)} objects are of types that are '
+            f'not evaluated, and ignored: {listed}'
+        )
 
 
 def table_rows(result: dict[str, dict[str, dict]]) -> list[list[str]]:

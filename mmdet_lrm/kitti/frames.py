@@ -1,7 +1,6 @@
 """The frames of a split: their list, the images' sizes, the labels, checked against each other."""
 
 import os
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -10,59 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from ..image_size import image_sizes
-from ..text import TextError, read_text
 from .labels import read_objects
 from .objects import KITTI_TYPES, KittiDataError, KittiObjects
+from .splits import is_data, read_split
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 # Pixels by which a box may leave [0, width] x [0, height] and is clipped. None of the 51,865
 # official boxes does: they end at width - 1, height - 1. Labels converted from whole or one-based
 # pixels leave the image by up to one.
 BOX_TOLERANCE = 1.0
-_FRAME_ID = re.compile(r'[\w-]+', re.ASCII)
-
-
-def read_split(path: str | Path, problems: list[str] | None = None) -> dict[str, int]:
-    """Read a split list, one frame id such as ``000123`` per line; blank lines are skipped.
-
-    Args:
-        path: the list.
-        problems: where to append what is wrong instead of raising it.
-
-    Returns:
-        The line, from 1, of every frame id, in the order of the list.
-
-    Raises:
-        KittiDataError: a line that is no id, an id twice, a list without any, or no text.
-    """
-    frames: dict[str, int] = {}
-    found = []
-    try:
-        text_lines = read_text(path).split('\n')
-    except TextError as error:
-        text_lines, found = [], [str(error)]
-    for line, text in enumerate(text_lines, start=1):
-        frame_id = text.strip()
-        if not frame_id:
-            continue
-        if not _FRAME_ID.fullmatch(frame_id):
-            found.append(
-                f"{path}:{line}: '{frame_id}' is no frame id; a line holds one id such as 000123, "
-                'without folder and file ending'
-            )
-        elif frame_id in frames:
-            found.append(
-                f'{path}:{line}: {frame_id} stands in line {frames[frame_id]} already; remove one'
-            )
-        else:
-            frames[frame_id] = line
-    if not frames and not found:
-        found.append(f'{path}: the split is empty; it needs at least one frame id per line')
-    if problems is not None:
-        problems += found
-    elif found:
-        raise KittiDataError(found)
-    return frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +51,6 @@ def images_by_frame(folder: str | PathLike) -> dict[str, str]:
             if end.lower() == suffix and is_data(name):
                 names.setdefault(stem, name)
     return names
-
-
-def is_data(name: str) -> bool:
-    """Whether a file is more than what a system keeps beside the data: ``._x``, ``.DS_Store``."""
-    return not name.startswith('.')
 
 
 def read_frames(

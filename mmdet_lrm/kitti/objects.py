@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ..errors import UserError
+
 KITTI_TYPES = (
     'Car',
     'Van',
@@ -24,7 +26,7 @@ UNKNOWN_BEHIND_BOX = '-1 -1 -1 -1000 -1000 -1000 -10'
 MAX_SHOWN_PROBLEMS = 20
 
 
-class KittiDataError(ValueError):
+class KittiDataError(UserError):
     """All that is wrong with a set of files, at once.
 
     The message has the number of problems and the first ``MAX_SHOWN_PROBLEMS`` of them.
