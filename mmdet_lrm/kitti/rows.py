@@ -142,7 +142,7 @@ def _load(text: bytes, columns: list[tuple]) -> np.ndarray:
     return np.loadtxt(io.StringIO(text.decode()), dtype=columns, comments=None, ndmin=1)
 
 
-def _any_rows(texts: Sequence[bytes], first_frame: int, scored: bool, wrong: Problems) -> Rows:
+def _any_rows(texts: dict[int, bytes], scored: bool, wrong: Problems) -> Rows:
     rows, frames, lines = [], [], []
     for frame, text in texts.items():
         for line, text_line in enumerate(text.split(b'\n'), start=1):
