@@ -305,6 +305,26 @@ def evaluate_folders(
             :func:`~mmdet_lrm.kitti.labels.read_objects` finds.
     """
     gt_dir, det_dir = Path(gt_dir), Path(det_dir)
+    frames = _frames_to_evaluate(gt_dir, det_dir, split)
+    problems: list[str] = []
+    truths, detections = (
+        read_objects(
+            [f'{folder}/{name}.txt' for name in frames],
+            scored=scored,
+            known_types=None,
+            problems=problems,
+        )
+        for folder, scored in ((gt_dir, False), (det_dir, True))
+    )
+    if problems:
+        raise KittiDataError(problems)
+    _say_ignored(gt_dir, truths, KITTI_TYPES)
+    _say_ignored(det_dir, detections, KITTI_CLASSES)
+    return evaluate(truths, detections)
+
+
+def _frames_to_evaluate(gt_dir: Path, det_dir: Path, split: str | Path | None) -> list[str]:
+    """Ids of the frames, each with its two files; the errors are :func:`evaluate_folders`'s."""
     for folder, content in ((gt_dir, 'label'), (det_dir, 'result')):
         if not folder.is_dir():
             raise FileNotFoundError(
@@ -333,20 +353,7 @@ def evaluate_folders(
     ]
     if problems:
         raise KittiDataError(problems)
-    truths, detections = (
-        read_objects(
-            [f'{folder}/{name}.txt' for name in frames],
-            scored=folder is det_dir,
-            known_types=None,
-            problems=problems,
-        )
-        for folder in (gt_dir, det_dir)
-    )
-    if problems:
-        raise KittiDataError(problems)
-    _say_ignored(gt_dir, truths, KITTI_TYPES)
-    _say_ignored(det_dir, detections, KITTI_CLASSES)
-    return evaluate(truths, detections)
+    return frames
 
 
 def _say_ignored(folder: Path, objects: KittiObjects, types: Collection[str]) -> None:

@@ -60,12 +60,14 @@ def _to_objects(rows: Rows, scored: bool, any_case: bool) -> KittiObjects:
     if any_case and not set(types.tolist()) <= set(KITTI_TYPES):
         spelling = {name.lower(): name for name in KITTI_TYPES}
         types = np.array([spelling.get(name.lower(), name) for name in types.tolist()], dtype=str)
+    with np.errstate(invalid='ignore'):  # a number too large is found wrong later
+        occluded = numbers[:, 1].astype(np.int64)
     return KittiObjects(
         frame=rows.frame,
         line=rows.line,
         types=types,
         truncated=numbers[:, 0],
-        occluded=numbers[:, 1].astype(np.int64),
+        occluded=occluded,
         alpha=numbers[:, 2],
         bbox=numbers[:, 3:7],
         dimensions=numbers[:, 7:10],

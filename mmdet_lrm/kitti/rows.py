@@ -15,7 +15,11 @@ NUM_RESULT_COLUMNS = 16
 FILES_AT_ONCE = 64  # so that memory holds the text of few files
 
 _TYPE_WIDTH = 16  # longer than KITTI's types
-_MARK = '\1'  # stands in for columns that say nothing
+# What stands in for the columns before and behind the box that say nothing.
+_MARKS = {
+    'before': (b'\1', UNKNOWN_BEFORE_BOX.encode()),
+    'behind': (b'\2', UNKNOWN_BEHIND_BOX.encode()),
+}
 _NUMBER_NAMES = (
     *('truncated', 'occluded', 'alpha', 'x1', 'y1', 'x2', 'y2'),
     *('height', 'width', 'length', 'x', 'y', 'z', 'rotation_y', 'score'),
@@ -92,7 +96,7 @@ def _plain_rows(texts: dict[int, bytes], scored: bool) -> Rows | None:
     Returns:
         None where numpy finds anything else than one object a line.
     """
-    texts = {frame: text.rstrip() + b'\n' if text else text for frame, text in texts.items()}
+    texts = {frame: text.rstrip() + b'\n' if text.strip() else b'' for frame, text in texts.items()}
     num_lines = np.array([text.count(b'\n') for text in texts.values()])
     text = b''.join(texts.values())
     if not text:
@@ -118,21 +122,20 @@ def _of_all_columns(text: bytes, scored: bool) -> tuple[np.ndarray, np.ndarray]:
 
 def _of_boxes_alone(text: bytes) -> tuple[np.ndarray, np.ndarray] | None:
     """As above, of results that leave unknown what a 2D detector does not know; else None."""
-    if _MARK.encode() in text:
+    if any(mark in text for mark, _ in _MARKS.values()):
         return None
-    for unknown in (UNKNOWN_BEFORE_BOX, UNKNOWN_BEHIND_BOX):
-        text = text.replace(f' {unknown} '.encode(), f' {_MARK}{len(unknown)} '.encode())
-    columns = [('before', 'U4'), ('box', 'f8', 4), ('behind', 'U4'), ('score', 'f8')]
+    for mark, unknown in _MARKS.values():
+        text = text.replace(b' %b ' % unknown, b' %b ' % mark)
+    columns = [('before', 'S2'), ('box', 'f8', 4), ('behind', 'S2'), ('score', 'f8')]
     try:
         table = _load(text, columns)
     except ValueError:
         return None
-    for name, unknown in (('before', UNKNOWN_BEFORE_BOX), ('behind', UNKNOWN_BEHIND_BOX)):
-        if (table[name] != f'{_MARK}{len(unknown)}').any():
-            return None
+    if any((table[name] != mark).any() for name, (mark, _) in _MARKS.items()):
+        return None
     before, behind = (
         np.tile(np.array(unknown.split(), dtype=float), (len(table), 1))
-        for unknown in (UNKNOWN_BEFORE_BOX, UNKNOWN_BEHIND_BOX)
+        for _, unknown in _MARKS.values()
     )
     return table['type'], np.hstack([before, table['box'], behind, table['score'][:, None]])
 
@@ -143,6 +146,7 @@ def _load(text: bytes, columns: list[tuple]) -> np.ndarray:
 
 
 def _any_rows(texts: dict[int, bytes], scored: bool, wrong: Problems) -> Rows:
+    """Rows of any text, by frame; notes the lines that are none."""
     rows, frames, lines = [], [], []
     for frame, text in texts.items():
         for line, text_line in enumerate(text.split(b'\n'), start=1):

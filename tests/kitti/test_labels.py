@@ -85,6 +85,7 @@ def test_selecting_objects_selects_in_every_column(tmp_path):
         (car(x2=5) + ' 0.9', True, 'x2 = 5 is smaller than x1 = 10'),
         (car(type='car'), False, "type 'car' is unknown; known are Car, Van, Truck"),
         (car(occluded=4), False, 'occluded is 4; it must be 0, 1, 2 or 3'),
+        (car(occluded='1e300'), False, 'occluded is 1e+300; it must be 0, 1, 2 or 3'),
         (car(occluded=0.5), False, 'occluded is 0.5; it must be 0, 1, 2 or 3'),
         (car(truncated=1.01), False, 'truncated is 1.01; it must lie in [0, 1]'),
     ],
