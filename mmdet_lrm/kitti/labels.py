@@ -7,6 +7,8 @@ in result files, a score. Boxes are in pixels of the image, zero-based, y downwa
 Objects of many files are kept flat, in columns: :class:`KittiObjects`.
 """
 
+import importlib
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +16,15 @@ import numpy as np
 
 from .objects import KITTI_TYPES, KittiDataError, KittiObjects
 from .rows import Problems, Rows, read_rows
+
+# What stood here before: found by its old place, with a warning, for one release.
+_MOVED = {
+    **dict.fromkeys(('BOX_TOLERANCE', 'IMAGE_SUFFIXES', 'KittiFrames', 'read_frames'), 'frames'),
+    **dict.fromkeys(('MAX_SHOWN_PROBLEMS', 'NEIGHBOURS'), 'objects'),
+    **dict.fromkeys(('NUM_LABEL_COLUMNS', 'NUM_RESULT_COLUMNS'), 'rows'),
+    'read_split': 'splits',
+    'write_results': 'results',
+}
 
 
 def read_objects(
@@ -105,3 +116,11 @@ def _value_problems(
         (truncated != -1) & ((truncated < 0) | (truncated > 1)),
         lambda i: f'truncated is {truncated[i]:g}; it must lie in [0, 1], or be -1 for DontCare',
     )
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MOVED:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    module = importlib.import_module(f'.{_MOVED[name]}', __package__)
+    warnings.warn(f'{__name__}.{name} is now in {module.__name__}', FutureWarning, stacklevel=2)
+    return getattr(module, name)

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from mmdet_lrm.kitti import labels
 from mmdet_lrm.kitti.labels import read_objects
 from mmdet_lrm.kitti.objects import MAX_SHOWN_PROBLEMS, KittiDataError, KittiObjects
 from mmdet_lrm.kitti.rows import FILES_AT_ONCE
@@ -237,3 +238,15 @@ def test_all_official_labels_are_without_a_problem(shared_dir, tmp_path):
     ignored = objects[objects.types == 'DontCare']
     assert set(ignored.truncated) == set(ignored.occluded) == {-1}
     assert set(ignored.location.ravel()) == {-1000}
+
+
+@pytest.mark.parametrize(
+    ('name', 'room'),
+    [('read_frames', 'frames'), ('read_split', 'splits'), ('write_results', 'results')],
+)
+def test_names_are_found_by_their_old_place_with_a_warning(name, room):
+    with pytest.warns(FutureWarning, match=f'labels.{name} is now in mmdet_lrm.kitti.{room}'):
+        old = getattr(labels, name)
+    assert old.__name__ == name and old.__module__ == f'mmdet_lrm.kitti.{room}'
+    with pytest.raises(AttributeError, match='nowhere'):
+        _ = labels.nowhere
