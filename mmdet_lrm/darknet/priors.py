@@ -8,9 +8,17 @@ best prior.
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..errors import UserError
 
 MUTATION = 0.1  # largest standard deviation of the logarithm of a side
 SAMPLE = 3000  # boxes
+
+
+class PriorsError(UserError):
+    """A number of priors that the boxes or the levels do not allow."""
 
 
 def shape_iou(sizes: np.ndarray, priors: np.ndarray) -> np.ndarray:
@@ -45,11 +53,11 @@ def cluster(
         (num_priors, 2), by area, smallest first.
 
     Raises:
-        ValueError: there are fewer different sizes than priors.
+        PriorsError: there are fewer different sizes than priors.
     """
     num_different = len(np.unique(sizes, axis=0))
     if not 1 <= num_priors <= num_different:
-        raise ValueError(
+        raise PriorsError(
             f'{num_priors} priors were asked for {len(sizes)} boxes of {num_different} different '
             f'sizes; ask for 1 to {num_different}'
         )
@@ -95,6 +103,25 @@ def _mutate(
     return priors
 
 
+def counts_by_level(own: Sequence[int], num: int | None) -> list[int]:
+    """How many priors each level gets.
+
+    Args:
+        own: the config's counts; none for a head without YOLO's priors.
+        num: of all levels; None for as many as the config has, or 5.
+
+    Raises:
+        PriorsError: ``num`` cannot be dealt evenly.
+    """
+    counts = list(own) or [num or 5]
+    num = num or sum(counts)
+    if num % len(counts):
+        raise PriorsError(
+            f'--num is {num}, and the config has {len(counts)} levels of equal numbers'
+        )
+    return counts if num == sum(counts) else [num // len(counts)] * len(counts)
+
+
 def by_level(priors: np.ndarray, counts: Sequence[int]) -> list[list[tuple[float, float]]]:
     """Priors, smallest first, to ``base_sizes`` of levels from coarse to fine with these counts."""
     rounded = [tuple(prior) for prior in priors.astype(float).round(1).tolist()]
@@ -103,3 +130,14 @@ def by_level(priors: np.ndarray, counts: Sequence[int]) -> list[list[tuple[float
         levels.append(rounded[end - count : end])
         end -= count
     return levels
+
+
+def draw(sizes: np.ndarray, priors: np.ndarray) -> Axes:
+    """Boxes (n, 2) and priors (k, 2) by width and height in px."""
+    axes = Figure(figsize=(7, 5), layout='constrained').subplots()
+    axes.scatter(*sizes.T, s=3, alpha=0.15, linewidths=0, label=f'{len(sizes)} boxes')
+    axes.scatter(*priors.T, s=60, marker='s', color='tab:red', label=f'{len(priors)} priors')
+    axes.set(xscale='log', yscale='log', xlabel='width, px', ylabel='height, px')
+    axes.set_title(f'mean IoU {mean_iou(sizes, priors):.3f}')
+    axes.legend()
+    return axes

@@ -10,7 +10,8 @@ from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
 from .evaluation import KITTI_CLASSES
-from .labels import BOX_TOLERANCE, KITTI_TYPES, NEIGHBOURS, KittiFrames, read_frames
+from .frames import BOX_TOLERANCE, KittiFrames, read_frames
+from .objects import KITTI_TYPES, NEIGHBOURS
 
 _PALETTE = {
     'Car': (0, 0, 142),

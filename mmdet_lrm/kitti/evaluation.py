@@ -25,13 +25,17 @@ in pass 2, the first in the file is taken, so the result depends on nothing but 
 threshold at which nothing counts has precision 0, where the devkit divides 0 by 0.
 """
 
-from collections.abc import Sequence
+import logging
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from .labels import NEIGHBOURS, KittiDataError, KittiObjects, read_objects, read_split
+from .labels import read_objects
+from .objects import KITTI_TYPES, NEIGHBOURS, KittiDataError, KittiObjects
+from .splits import frame_ids, read_split
 
 
 class Difficulty(NamedTuple):
@@ -51,6 +55,8 @@ DIFFICULTIES = {
 IOU_THRS = {'Car': 0.7, 'Pedestrian': 0.5, 'Cyclist': 0.5}
 KITTI_CLASSES = tuple(IOU_THRS)
 NUM_POINTS = 41
+OBJECTS_AT_ONCE = 512
+_LOGGER = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -243,12 +249,24 @@ def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return width.clip(min=0) * height.clip(min=0)
 
 
+def _overlapping(
+    first: KittiObjects, second: KittiObjects
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of all pairs of the same frame that share area, and that area in px^2: (M,) each."""
+    parts = []
+    # Most pairs share nothing; a part at a time, they need little memory.
+    for start in range(0, max(len(first), 1), OBJECTS_AT_ONCE):
+        some = first[start : start + OBJECTS_AT_ONCE]
+        first_inds, second_inds = _same_frame(some, second)
+        shared = _intersection(some.bbox[first_inds], second.bbox[second_inds])
+        kept = np.flatnonzero(shared > 0)
+        parts.append((first_inds[kept] + start, second_inds[kept], shared[kept]))
+    return tuple(map(np.concatenate, zip(*parts, strict=True)))
+
+
 def _match_candidates(truths: KittiObjects, detections: KittiObjects, iou_thr: float) -> _Pairs:
     """All pairs of the same frame with a larger IoU."""
-    truth, detection = _same_frame(truths, detections)
-    shared = _intersection(truths.bbox[truth], detections.bbox[detection])
-    some = shared > 0
-    truth, detection, shared = truth[some], detection[some], shared[some]
+    truth, detection, shared = _overlapping(truths, detections)
     truth_area = truths.width * truths.height
     detection_area = detections.width * detections.height
     iou = shared / (detection_area[detection] + truth_area[truth] - shared)
@@ -258,10 +276,7 @@ def _match_candidates(truths: KittiObjects, detections: KittiObjects, iou_thr: f
 
 def _dontcare_overlap(dontcare: KittiObjects, detections: KittiObjects) -> np.ndarray:
     """(D,) largest share of each detection's own area inside one DontCare box, in [0, 1]."""
-    region, detection = _same_frame(dontcare, detections)
-    shared = _intersection(dontcare.bbox[region], detections.bbox[detection])
-    some = shared > 0
-    region, detection, shared = region[some], detection[some], shared[some]
+    _, detection, shared = _overlapping(dontcare, detections)
     share = np.zeros(len(detections))
     own_area = (detections.width * detections.height)[detection]
     np.maximum.at(share, detection, shared / own_area)
@@ -272,6 +287,9 @@ def evaluate_folders(
     gt_dir: str | Path, det_dir: str | Path, split: str | Path | None = None
 ) -> dict[str, dict[str, dict]]:
     """Evaluate a folder of result files against a folder of label files.
+
+    Types are compared without regard to case. Objects of types that are not evaluated are ignored,
+    and their numbers logged; like any detection, one too low may take a truth that does not count.
 
     Args:
         gt_dir: official label files, ``label_2``.
@@ -287,6 +305,26 @@ def evaluate_folders(
             :func:`~mmdet_lrm.kitti.labels.read_objects` finds.
     """
     gt_dir, det_dir = Path(gt_dir), Path(det_dir)
+    frames = _frames_to_evaluate(gt_dir, det_dir, split)
+    problems: list[str] = []
+    truths, detections = (
+        read_objects(
+            [f'{folder}/{name}.txt' for name in frames],
+            scored=scored,
+            known_types=None,
+            problems=problems,
+        )
+        for folder, scored in ((gt_dir, False), (det_dir, True))
+    )
+    if problems:
+        raise KittiDataError(problems)
+    _say_ignored(gt_dir, truths, KITTI_TYPES)
+    _say_ignored(det_dir, detections, KITTI_CLASSES)
+    return evaluate(truths, detections)
+
+
+def _frames_to_evaluate(gt_dir: Path, det_dir: Path, split: str | Path | None) -> list[str]:
+    """Ids of the frames, each with its two files; the errors are :func:`evaluate_folders`'s."""
     for folder, content in ((gt_dir, 'label'), (det_dir, 'result')):
         if not folder.is_dir():
             raise FileNotFoundError(
@@ -294,8 +332,7 @@ def evaluate_folders(
             )
     if split is not None and not Path(split).is_file():
         raise FileNotFoundError(f'{split} is no file; give a list with one frame id per line')
-    results = {path.stem for path in det_dir.glob('*.txt')}
-    labels = {path.stem for path in gt_dir.glob('*.txt')}
+    results, labels = frame_ids(det_dir), frame_ids(gt_dir)
     frames = sorted(results) if split is None else list(read_split(split))
     if not frames:
         hint = f'; {det_dir / "data"} has some' if any(det_dir.glob('data/*.txt')) else ''
@@ -316,13 +353,19 @@ def evaluate_folders(
     ]
     if problems:
         raise KittiDataError(problems)
-    truths = read_objects([f'{gt_dir}/{name}.txt' for name in frames], problems=problems)
-    detections = read_objects(
-        [f'{det_dir}/{name}.txt' for name in frames], scored=True, problems=problems
-    )
-    if problems:
-        raise KittiDataError(problems)
-    return evaluate(truths, detections)
+    return frames
+
+
+def _say_ignored(folder: Path, objects: KittiObjects, types: Collection[str]) -> None:
+    """Log how many objects are of other types than these, which the devkit ignores in silence."""
+    counts = Counter(objects.types.tolist())
+    ignored = {name: num for name, num in counts.most_common() if name not in types}
+    if ignored:
+        listed = ', '.join(f'{name} {num}' for name, num in ignored.items())
+        _LOGGER.warning(
+            f'{folder}: {sum(ignored.values())} of {len(objects)} objects are of types that are '
+            f'not evaluated, and ignored: {listed}'
+        )
 
 
 def table_rows(result: dict[str, dict[str, dict]]) -> list[list[str]]:

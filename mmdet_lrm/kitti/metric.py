@@ -10,7 +10,9 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from .evaluation import KITTI_CLASSES, evaluate, flat_metrics, table_rows
-from .labels import KittiObjects, read_objects, write_results
+from .labels import read_objects
+from .objects import KittiObjects
+from .results import write_results
 
 
 @METRICS.register_module()

@@ -4,12 +4,15 @@
 ``OUT/testing/image_2`` where the source has it.
 """
 
+import lzma
 import os
 import re
 import shutil
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -19,11 +22,20 @@ import numpy as np
 from terminaltables import AsciiTable
 from tqdm import tqdm
 
+from ..errors import UserError
 from .evaluation import DIFFICULTIES, KITTI_CLASSES, valid_truths
-from .labels import IMAGE_SUFFIXES, KittiDataError, KittiFrames, read_frames, read_split
+from .frames import IMAGE_SUFFIXES, KittiFrames, images_by_frame, read_frames
+from .objects import KittiDataError
+from .splits import frame_ids, is_data, read_split
 
 _SPLITS = ('train', 'val')
 _BLOCK = 1 << 20  # bytes read at once
+# Of a bad checksum or header; encryption or unknown compression; cut or damaged content.
+_ZIP_FAULTS = (zipfile.BadZipFile, RuntimeError, EOFError, struct.error, zlib.error, lzma.LZMAError)
+
+
+class ArchiveError(UserError):
+    """A zip file, or a member of one, that cannot be read; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class _Item:
     target: str  # relative to the output folder
     size: int  # bytes
     crc: Callable[[], int]
-    open: Callable[[], BinaryIO]
+    open: Callable[[], AbstractContextManager[BinaryIO]]
     path: Path | None  # None inside a zip file
 
 
@@ -67,6 +79,7 @@ def prepare(
 
     Raises:
         FileNotFoundError: a source is missing or has no such files.
+        ArchiveError: a zip file or a member of it is damaged, encrypted or of unknown compression.
         FileExistsError: lists files of ``out`` that differ from the source.
         KittiDataError: lists everything that is wrong in the prepared data.
     """
@@ -77,9 +90,7 @@ def prepare(
     ]
     place_files(items, out, link=link, overwrite=overwrite)
     img_dir, label_dir = out / 'training/image_2', out / 'training/label_2'
-    with_label = {path.stem for path in label_dir.glob('*.txt')}
-    with_image = {path.stem for path in img_dir.iterdir() if path.suffix in IMAGE_SUFFIXES}
-    present = sorted(with_label & with_image)
+    present = sorted(frame_ids(label_dir) & images_by_frame(img_dir).keys())
     if callable(splits):
         splits = splits(present)
     if allow_missing:
@@ -187,12 +198,15 @@ def _place(item: _Item, target: Path, link: bool) -> None:
     # Under another name first: an interrupted run must not leave half a file that looks whole.
     partial = target.with_name(f'.{target.name}.partial')
     partial.unlink(missing_ok=True)
-    if link:
-        partial.symlink_to(item.path.resolve())
-    else:
-        with item.open() as source, open(partial, 'wb') as file:
-            shutil.copyfileobj(source, file, _BLOCK)
-    partial.replace(target)
+    try:
+        if link:
+            partial.symlink_to(item.path.resolve())
+        else:
+            with item.open() as source, open(partial, 'wb') as file:
+                shutil.copyfileobj(source, file, _BLOCK)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _is_same(item: _Item, target: Path, link: bool) -> bool:
@@ -234,19 +248,51 @@ def _source_items(source: Path, folder: str, suffixes: tuple[str, ...], link: bo
 
 
 def _zip_items(source: Path, folder: str, suffixes: tuple[str, ...]) -> list[_Item]:
-    wanted = re.compile(rf'(training|testing)/{folder}/[^/]+({"|".join(map(re.escape, suffixes))})')
-    archive = zipfile.ZipFile(source)
-    return [
-        _Item(
-            target=info.filename,
-            size=info.file_size,
-            crc=lambda info=info: info.CRC,
-            open=lambda info=info: archive.open(info),
-            path=None,
-        )
-        for info in archive.infolist()
-        if wanted.fullmatch(info.filename)
-    ]
+    place = re.compile(rf'(training|testing)/{folder}/([^/]+)')
+    with _explained(source):
+        archive = zipfile.ZipFile(source)
+    items = []
+    for info in archive.infolist():
+        found = place.fullmatch(info.filename)
+        if found and _is_wanted(found[2], suffixes):
+            # Encryption and unknown compression show here, before anything is written.
+            with _explained(source, info.filename), archive.open(info):
+                pass
+            items.append(
+                _Item(
+                    target=info.filename,
+                    size=info.file_size,
+                    crc=lambda info=info: info.CRC,
+                    open=lambda info=info: _open_member(archive, info),
+                    path=None,
+                )
+            )
+    return items
+
+
+@contextmanager
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[BinaryIO]:
+    with _explained(Path(archive.filename), info.filename), archive.open(info) as file:
+        yield file
+
+
+@contextmanager
+def _explained(source: Path, member: str | None = None) -> Iterator[None]:
+    """Turn what zipfile raises of damaged, encrypted or unknown content into an ArchiveError."""
+    try:
+        yield
+    except (*_ZIP_FAULTS, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk; the decompressors' own have no number
+        what = f'{source}: {member}' if member else f'{source}'
+        raise ArchiveError(
+            f'{what} cannot be read ({error or "it ends too early"}). Download the file again, or '
+            'unpack it yourself and give the folder'
+        ) from error
+
+
+def _is_wanted(name: str, suffixes: tuple[str, ...]) -> bool:
+    return is_data(name) and os.path.splitext(name)[1].lower() in suffixes
 
 
 def _folder_items(source: Path, folder: str, suffixes: tuple[str, ...]) -> list[_Item]:
@@ -264,7 +310,7 @@ def _folder_items(source: Path, folder: str, suffixes: tuple[str, ...]) -> list[
         for directory, part in parts
         if directory.is_dir()
         for path in sorted(directory.iterdir())
-        if path.suffix in suffixes
+        if _is_wanted(path.name, suffixes)
     ]
 
 
@@ -272,7 +318,7 @@ def _write_splits(splits: dict[str, Sequence[str]], folder: Path, overwrite: boo
     folder.mkdir(parents=True, exist_ok=True)
     texts = {folder / f'{name}.txt': '\n'.join(ids) + '\n' for name, ids in splits.items()}
     for path, text in texts.items():
-        if path.exists() and path.read_text() != text and not overwrite:
+        if path.exists() and path.read_bytes() != text.encode() and not overwrite:
             raise FileExistsError(
                 f'{path} is there already with other frames; use --overwrite to replace it'
             )

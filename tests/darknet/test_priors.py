@@ -1,13 +1,15 @@
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from mmdet_lrm.darknet.priors import by_level, cluster, mean_iou, shape_iou
-
-ROOT = Path(__file__).parents[2]
+from mmdet_lrm.darknet.priors import (
+    PriorsError,
+    by_level,
+    cluster,
+    counts_by_level,
+    draw,
+    mean_iou,
+    shape_iou,
+)
 
 
 def test_overlap_of_sizes_with_one_centre():
@@ -36,7 +38,7 @@ def test_mutations_never_lose_and_the_seed_decides():
 def test_as_many_priors_as_sizes_fit_exactly_and_more_are_refused():
     sizes = np.array([[3.0, 4.0], [30.0, 40.0], [3.0, 4.0]])
     np.testing.assert_array_equal(cluster(sizes, 2, mutations=5), [[3, 4], [30, 40]])
-    with pytest.raises(ValueError, match='3 priors were asked for 3 boxes of 2 different sizes'):
+    with pytest.raises(PriorsError, match='3 priors were asked for 3 boxes of 2 different sizes'):
         cluster(sizes, 3)
 
 
@@ -45,19 +47,17 @@ def test_levels_go_from_coarse_to_fine():
     assert by_level(priors, [2, 2]) == [[(3.0, 3.0), (4.0, 4.0)], [(1.0, 1.0), (2.0, 2.0)]]
 
 
-def test_the_lines_to_paste_are_printed(tmp_path, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(ROOT / 'tools')
-    from mmdet_lrm.kitti.drawing import draw_kitti
+def test_priors_are_dealt_evenly_or_not_at_all():
+    assert counts_by_level([3, 3, 3], None) == [3, 3, 3]
+    assert counts_by_level([3, 3, 3], 6) == [2, 2, 2]
+    assert counts_by_level([], None) == [5]
+    assert counts_by_level([], 4) == [4]
+    with pytest.raises(PriorsError, match='--num is 7, and the config has 3 levels'):
+        counts_by_level([3, 3, 3], 7)
 
-    monkeypatch.setenv('KITTI_ROOT', str(draw_kitti(tmp_path / 'kitti', 6, 1)))
-    config = str(ROOT / 'configs/yolov3_kitti.py')
-    picture = tmp_path / 'priors.png'
-    monkeypatch.setattr(sys, 'argv', ['anchors.py', config, '--num', '6', '--out', str(picture)])
-    importlib.import_module('anchors').main()
-    sys.modules.pop('anchors', None)
-    printed = capsys.readouterr().out
-    assert 'boxes of' in printed and "mean IoU with the config's 9 priors" in printed
-    lines = printed[printed.index('anchor_generator') :].split('\n\nwrote')[0]
-    pasted = eval(lines.removeprefix('anchor_generator='))
-    assert [len(level) for level in pasted['base_sizes']] == [2, 2, 2]
-    assert picture.stat().st_size > 1000
+
+def test_the_plot_holds_the_boxes_and_the_priors():
+    sizes, priors = np.array([[3.0, 4.0], [30.0, 40.0]]), np.array([[3.0, 4.0]])
+    boxes, squares = draw(sizes, priors).collections
+    assert boxes.get_offsets().tolist() == sizes.tolist()
+    assert squares.get_offsets().tolist() == priors.tolist()

@@ -4,7 +4,7 @@ from mmdet.registry import DATASETS
 from PIL import Image
 
 from mmdet_lrm.kitti import KittiDataset
-from mmdet_lrm.kitti.labels import KittiDataError
+from mmdet_lrm.kitti.objects import KittiDataError
 
 LABELS = {
     '000000': [

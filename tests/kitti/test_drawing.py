@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmdet_lrm.kitti.drawing import STAMP, Thing, _label, draw_frame, draw_kitti
-from mmdet_lrm.kitti.labels import read_frames
+from mmdet_lrm.kitti.frames import read_frames
 
 
 def files(root):

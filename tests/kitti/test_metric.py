@@ -10,7 +10,8 @@ from mmengine import dist
 
 from mmdet_lrm.kitti import KittiMetric
 from mmdet_lrm.kitti.evaluation import evaluate_folders
-from mmdet_lrm.kitti.labels import KittiDataError, read_objects
+from mmdet_lrm.kitti.labels import read_objects
+from mmdet_lrm.kitti.objects import KittiDataError
 
 CLASSES = ('Car', 'Pedestrian', 'Cyclist')
 LABEL = '{} 0 0 0 {} 100 {} 200 1 1 1 1 1 1 0\n'

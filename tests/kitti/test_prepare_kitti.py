@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mmdet_lrm.kitti import KittiDataset
-from mmdet_lrm.kitti.labels import KittiDataError
+from mmdet_lrm.kitti.objects import KittiDataError
 from mmdet_lrm.kitti.preparing import prepare, random_splits, usual_splits
 
 FRAMES = ['000000', '000001', '000002', '000003']
