@@ -9,43 +9,8 @@ from mmengine.config import Config
 from mmdet_lrm.study import tables
 from mmdet_lrm.study.fairness import UnfairError, check_fair, differences, initial_weights
 from mmdet_lrm.study.plots import KINDS
-from mmdet_lrm.study.statistics import paired_over_images, paired_over_seeds
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
-
-
-def test_two_methods_have_students_interval_of_paired_seeds():
-    # Differences 1, 2, 3: mean 2, deviation 1, t of 2 degrees of freedom 4.3027.
-    (found,) = paired_over_seeds([[10, 20, 30], [11, 22, 33]])
-    assert found.mean == 2
-    assert found.high - 2 == pytest.approx(4.3027 / 3**0.5, abs=1e-3)
-    assert found.low == pytest.approx(4 - found.high)
-    assert found.is_noise
-    assert not paired_over_seeds([[10, 11, 12], [11, 12.1, 13]])[0].is_noise
-    wider = paired_over_seeds([[10, 20, 30], [11, 22, 33]], confidence=0.99)[0]
-    assert wider.low < found.low
-
-
-def test_methods_of_one_comparison_share_their_noise():
-    # Residuals (1, -1), (-2, 2), (1, -1), each a third: variance 12 / 9 / 2 = 2 / 3 with 2 degrees
-    # of freedom, error sqrt(2 * 2 / 3 / 2) = 0.8165, times 4.3027.
-    found = paired_over_seeds([[10, 20], [11, 23], [12, 22]])
-    assert [each.mean for each in found] == [2, 2]
-    assert [each.high - each.mean for each in found] == pytest.approx([3.5132] * 2, abs=1e-3)
-
-
-def test_one_seed_has_no_interval():
-    assert paired_over_seeds([[1], [3]]) == [(2, None, None)]
-    assert paired_over_seeds([[1], [3]])[0].is_noise
-
-
-def test_percentiles_of_paired_drawings():
-    baseline = list(range(101))
-    found = paired_over_images(0.5, [value + step for step, value in enumerate(baseline)], baseline)
-    assert found == pytest.approx((0.5, 2.5, 97.5))
-    # A class without truths in a drawing counts for nothing there.
-    nan = float('nan')
-    assert paired_over_images(1, [1, nan, 1], [0, nan, 0]) == (1, 1, 1)
 
 
 def test_differences_name_keys_as_options_do():
