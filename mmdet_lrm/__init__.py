@@ -1,9 +1,9 @@
 """Loss Rank Mining (arXiv 1804.04606) for MMDetection; importing it registers everything."""
 
 from . import moved
-from .darknet.imported import DarknetNet
+from .darknet.coder import ScaledYOLOBBoxCoder
 from .darknet.neck import PassthroughNeck
-from .darknet.networks import Darknet19, TinyYOLOV2
+from .darknet.networks import Darknet19, DarknetNet, TinyYOLOV2
 from .darknet.schedule import BurnInLR
 from .darknet.transforms import DarknetHSV, DarknetJitter, DarknetLetterbox
 from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
@@ -32,6 +32,7 @@ __all__ = [
     'LRMYOLOV3Head',
     'MiningDiagnosisHook',
     'PassthroughNeck',
+    'ScaledYOLOBBoxCoder',
     'TinyYOLOV2',
     'VOCClassMetric',
     'YOLOV2Head',

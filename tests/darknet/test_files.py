@@ -14,7 +14,7 @@ from mmdet_lrm.darknet.convert import (
     to_arrays,
 )
 from mmdet_lrm.darknet.files import import_backbone, import_network, net_options
-from mmdet_lrm.darknet.imported import max_pool
+from mmdet_lrm.darknet.networks import max_pool
 from mmdet_lrm.darknet.weights import Header, parameters, read_weights, write_weights
 
 CFG = """# a comment
