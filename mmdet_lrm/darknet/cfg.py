@@ -26,6 +26,7 @@ KINDS = {
     'soft': 'softmax',
     'cost': 'cost',
 }
+BEGIN = 'does not begin with a [net] section; it is no .cfg of darknet'
 ACTIVATIONS = ('leaky', 'linear')
 
 
@@ -77,7 +78,7 @@ class Section:
             return kind(text.strip())
         except ValueError:
             raise DarknetError(
-                f'{self.at(key)}, which is no {"integer" if kind is int else "number"}'
+                f'{self} has {key}={text}, which is no {"integer" if kind is int else "number"}'
             ) from None
 
     def __str__(self) -> str:
@@ -133,8 +134,8 @@ def read_cfg(path: str | Path) -> list[Section]:
             _read_line(line, number, sections)
         except DarknetError as error:
             raise DarknetError(f'{path}, line {number}: {error}') from None
-    if not sections or sections[0].kind != 'net':
-        raise DarknetError(f'{path} does not begin with a [net] section; it is no .cfg of darknet')
+    if not sections:
+        raise DarknetError(f'{path} {BEGIN}')
     return sections
 
 
@@ -145,6 +146,8 @@ def _read_line(line: str, number: int, sections: list[Section]) -> None:
         if name not in KINDS:
             known = ', '.join(sorted(set(KINDS.values())))
             raise DarknetError(f'[{name}] is not supported; known are {known}')
+        if not sections and KINDS[name] != 'net':
+            raise DarknetError(BEGIN)
         sections.append(Section(KINDS[name], line=number))
         return
     key, equals, value = (each.strip() for each in line.partition('='))
@@ -239,7 +242,10 @@ def _sources(section: Section, index: int) -> tuple[int, ...]:
 def _follow_convolution(layer: Layer) -> None:
     section = layer.section
     size, (stride_y, stride_x) = _positive(layer, 'size', 1), _strides(layer)
-    groups, filters = _positive(layer, 'groups', 1), _positive(layer, 'filters')
+    groups = _positive(layer, 'groups', 1)
+    if layer.in_channels % groups or section.integer('filters', groups) % groups:
+        raise DarknetError(f'{section.at("groups")}, which does not divide the channels of {layer}')
+    filters = _positive(layer, 'filters')
     padding = size // 2 if section.integer('pad', 0) else section.integer('padding', 0)
     dilation = _positive(layer, 'dilation', 1) if size > 1 else 1
     activation = section.options.get('activation', 'logistic')
@@ -247,8 +253,6 @@ def _follow_convolution(layer: Layer) -> None:
         raise DarknetError(
             f'{layer} has the activation {activation}; supported are {" and ".join(ACTIVATIONS)}'
         )
-    if layer.in_channels % groups or filters % groups:
-        raise DarknetError(f'{section.at("groups")}, which divides not both channels of {layer}')
     if padding < 0:
         raise DarknetError(f'{section.at("padding")}; it must be at least 0')
     if dilation > 1 and 2 * padding != size - 1:

@@ -185,7 +185,7 @@ def export_network(
     verify: bool = True,
     say: Callable[[str], None] = LOGGER.info,
 ) -> list[Path]:
-    """``out``.cfg, .weights and .names of a YOLOv2 or YOLOv3 of MMDetection.
+    """``out``.cfg and .weights of a YOLOv2 or YOLOv3 of MMDetection, and beside them its .names.
 
     What surrounds the network in the config is taken into the files where they can hold it
     (:mod:`mmdet_lrm.darknet.surroundings`).
@@ -197,7 +197,7 @@ def export_network(
         force: replace files that exist.
         verify: compare the maps of the detector, behind its own preprocessing, with an independent
             reading of what was written.
-        say: is told what was verified, and what no file holds.
+        say: is told what was verified, where the names are, and what no file holds.
 
     Raises:
         DarknetError: darknet cannot express the detector, or the checkpoint is of another one.
@@ -233,8 +233,9 @@ def export_network(
         verified if verify else None,
         say,
     )
+    say(f'classes of the network in {files[2]}')
     say(f'no .cfg holds thresholds; give them to the program that runs it: {_thresholds(model)}')
-    return files
+    return files[:2]
 
 
 def _thresholds(model: nn.Module) -> str:

@@ -72,9 +72,7 @@ def read_weights(
     header = Header(major, minor, revision)
     end = 20 if header.wide else 16
     if len(data) < end or (len(data) - end) % 4:
-        raise DarknetError(
-            f'{path} has {len(data)} bytes, no header of {end} and whole float32 numbers'
-        )
+        raise DarknetError(f'{path} has {len(data)} bytes, no header and whole float32 numbers')
     (seen,) = np.frombuffer(data[12:end], '<u8' if header.wide else '<i4')
     if not 0 <= seen < 2**63:
         raise DarknetError(f'{path} counts {seen} images; its header is broken')
