@@ -12,9 +12,9 @@ __all__ = ['__version__', 'config']
 # alone, writes its process id here before it imports a module of this package; then nothing is
 # registered. By the id a process that inherits the variable is not left unregistered.
 if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()):
-    from .darknet.imported import DarknetNet
+    from .darknet.coder import ScaledYOLOBBoxCoder
     from .darknet.neck import PassthroughNeck
-    from .darknet.networks import Darknet19, TinyYOLOV2
+    from .darknet.networks import Darknet19, DarknetNet, TinyYOLOV2
     from .darknet.schedule import BurnInLR
     from .darknet.transforms import DarknetHSV, DarknetJitter, DarknetLetterbox
     from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
@@ -45,6 +45,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()):
         'MiningDiagnosisHook',
         'PassthroughNeck',
         'PriorLosses',
+        'ScaledYOLOBBoxCoder',
         'TinyYOLOV2',
         'VOCClassMetric',
         'YOLOV2Head',

@@ -16,7 +16,7 @@ MOVED = {
     'benchmark.plots': 'study.plots',
     'benchmark.statistics': 'study.statistics',
     'benchmark.tables': 'study.tables',
-    'darknet.network': 'darknet.imported',
+    'darknet.network': 'darknet.networks',
     'diagnosis': 'mining.diagnosis',
     'hooks': 'mining.schedule',
     'kitti.drawn': 'kitti.drawing',

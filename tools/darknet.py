@@ -5,11 +5,15 @@ python tools/darknet.py import yolov2-voc.cfg yolov2-voc.weights --out yolov2-vo
 python tools/darknet.py import darknet19.cfg darknet19_448.conv.23 --backbone --out darknet19
     writes darknet19.pth, to be named in `backbone.init_cfg`, of a file that may end early
 python tools/darknet.py export CONFIG CHECKPOINT --out name
-    writes name.cfg and name.weights
+    writes name.cfg, name.weights and name.names
+
+Both compare the maps of what they wrote with an independent reading, and leave nothing if it
+disagrees.
 """
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 from mmdet_lrm.darknet.cfg import DarknetError
@@ -35,30 +39,45 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='keep the aspect ratio of images, as darknet does since 2017, instead of stretching',
     )
-    into.add_argument('--force', action='store_true', help='replace files that exist')
     back = commands.add_parser('export', help='to .cfg and .weights')
     back.add_argument('config')
     back.add_argument('checkpoint', type=Path)
     back.add_argument('--out', type=Path, required=True, metavar='NAME')
-    back.add_argument('--force', action='store_true', help='replace files that exist')
+    for command in (into, back):
+        command.add_argument('--force', action='store_true', help='replace files that exist')
+        command.add_argument(
+            '--no-verify',
+            dest='verify',
+            action='store_false',
+            help='do not compare with an independent reading',
+        )
     return parser.parse_args(arguments)
 
 
 def main() -> None:
     args = parse_args()
     try:
-        if args.command == 'export':
-            config = config_path(args.config)
-            written = export_network(config, args.checkpoint, args.out, args.force)
-        elif args.backbone:
-            written = import_backbone(args.cfg, args.weights, args.out, args.force)
-        else:
-            written = import_network(
-                args.cfg, args.weights, args.out, args.names, args.force, args.letterbox
-            )
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            written = run(args)
     except DarknetError as error:
         sys.exit(f'error: {error}')
     print('wrote', ', '.join(map(str, written)))
+
+
+def run(args: argparse.Namespace) -> list[Path]:
+    common = dict(force=args.force, verify=args.verify, say=print)
+    if args.command == 'export':
+        return export_network(config_path(args.config), args.checkpoint, args.out, **common)
+    if args.backbone:
+        return import_backbone(args.cfg, args.weights, args.out, **common)
+    return import_network(
+        args.cfg, args.weights, args.out, args.names, letterbox=args.letterbox, **common
+    )
+
+
+def show_warning(message: Warning, *_: object, **__: object) -> None:
+    print(f'warning: {message}', file=sys.stderr)
 
 
 if __name__ == '__main__':

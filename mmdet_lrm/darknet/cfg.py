@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# What each kind of layer may be told here; darknet ignores what it does not know, so does this.
+from ..text import TextError, read_text
+from .keys import fault, is_understood
+
+# Both spellings of each section, and the one that it has here.
 KINDS = {
     'net': 'net',
     'network': 'net',
@@ -23,6 +26,7 @@ KINDS = {
     'soft': 'softmax',
     'cost': 'cost',
 }
+BEGIN = 'does not begin with a [net] section; it is no .cfg of darknet'
 ACTIVATIONS = ('leaky', 'linear')
 
 
@@ -38,6 +42,13 @@ class Section:
     options: dict[str, str] = field(default_factory=dict)
     line: int = 0
     """In the file, 0 if it comes from none."""
+    lines: dict[str, int] = field(default_factory=dict)
+    """Of each key in the file."""
+
+    def at(self, key: str) -> str:
+        """The section, the key and its value, and the line of the file where they stand."""
+        where = f' in line {self.lines[key]}' if key in self.lines else ''
+        return f'{self} has {key}={self.options[key]}{where}'
 
     def integer(self, key: str, default: int | None = None) -> int:
         return self._number(key, default, int)
@@ -87,37 +98,17 @@ class Layer:
     """Of the map that it gives."""
     sources: tuple[int, ...]
     """Indices of the layers whose maps it takes, -1 for the image."""
+    settings: dict = field(default_factory=dict)
+    """All that its section says of its computation, with darknet's defaults filled in."""
 
     @property
     def kind(self) -> str:
         return self.section.kind
 
-    @property
-    def batch_normalize(self) -> bool:
-        return self.section.integer('batch_normalize', 0) != 0
-
-    @property
-    def size(self) -> int:
-        return self.section.integer('size', 1)
-
-    @property
-    def stride(self) -> int:
-        return self.section.integer('stride', 1)
-
-    @property
-    def activation(self) -> str:
-        return self.section.options.get('activation', 'logistic')
-
-    @property
-    def padding(self) -> int:
-        if self.section.integer('pad', 0):
-            return self.size // 2
-        return self.section.integer('padding', 0)
-
     def __str__(self) -> str:
         shape = f'{self.in_channels} to {self.out_channels} channels'
-        if self.kind == 'convolutional':
-            shape += f', {self.size}x{self.size}'
+        if 'size' in self.settings:
+            shape += f', {self.settings["size"]}x{self.settings["size"]}'
         return f'layer {self.index} ({self.section}, {shape})'
 
 
@@ -125,34 +116,55 @@ def read_cfg(path: str | Path) -> list[Section]:
     """The sections of a ``.cfg``, ``[net]`` first.
 
     Raises:
-        DarknetError: the file is missing, is no such text, or has an unknown section.
+        DarknetError: the file is missing, is no such text, has an unknown section, or a key that
+            is not known to leave the network as it is (:mod:`mmdet_lrm.darknet.keys`).
     """
     path = Path(path)
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        # What is not UTF-8 can only be a comment, or it is refused as a key.
+        text = read_text(path, fallback='latin-1')
+    except (OSError, TextError) as error:
         raise DarknetError(f'{path} cannot be read as a .cfg: {error}') from error
     sections = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.split('\n'), start=1):
         line = line.split('#')[0].split(';')[0].strip()
         if not line:
             continue
-        if line.startswith('['):
-            name = line.strip('[] \t').lower()
-            if name not in KINDS:
-                raise DarknetError(
-                    f'{path}, line {number}: [{name}] is not supported; known are '
-                    f'{", ".join(sorted(set(KINDS.values())))}'
-                )
-            sections.append(Section(KINDS[name], line=number))
-        elif '=' not in line or not sections:
-            raise DarknetError(f"{path}, line {number}: '{line}' is no key=value within a section")
-        else:
-            key, value = line.split('=', 1)
-            sections[-1].options[key.strip()] = value.strip()
-    if not sections or sections[0].kind != 'net':
-        raise DarknetError(f'{path} does not begin with a [net] section; it is no .cfg of darknet')
+        try:
+            _read_line(line, number, sections)
+        except DarknetError as error:
+            raise DarknetError(f'{path}, line {number}: {error}') from None
+    if not sections:
+        raise DarknetError(f'{path} {BEGIN}')
     return sections
+
+
+def _read_line(line: str, number: int, sections: list[Section]) -> None:
+    """Begin a section, or add a key to the last one."""
+    if line.startswith('['):
+        name = line.strip('[] \t').lower()
+        if name not in KINDS:
+            known = ', '.join(sorted(set(KINDS.values())))
+            raise DarknetError(f'[{name}] is not supported; known are {known}')
+        if not sections and KINDS[name] != 'net':
+            raise DarknetError(BEGIN)
+        sections.append(Section(KINDS[name], line=number))
+        return
+    key, equals, value = (each.strip() for each in line.partition('='))
+    if not equals or not sections:
+        raise DarknetError(f"'{line}' is no key=value within a section")
+    section = sections[-1]
+    why = fault(section.kind, key, value)
+    if why:
+        raise DarknetError(f'[{section.kind}] has {key}={value}, {why}')
+    # Darknet takes the first of two, other readers the last.
+    if is_understood(section.kind, key) and section.options.get(key, value) != value:
+        raise DarknetError(
+            f'[{section.kind}] has {key}={value}, and {key}={section.options[key]} in line '
+            f'{section.lines[key]}; keep one of them'
+        )
+    section.options[key] = value
+    section.lines[key] = number
 
 
 def write_cfg(path: str | Path, sections: list[Section]) -> None:
@@ -161,7 +173,7 @@ def write_cfg(path: str | Path, sections: list[Section]) -> None:
     for section in sections:
         lines = [f'[{section.kind}]', *(f'{k}={v}' for k, v in section.options.items())]
         blocks.append('\n'.join(lines) + '\n')
-    Path(path).write_text('\n'.join(blocks))
+    Path(path).write_text('\n'.join(blocks), encoding='utf-8')
 
 
 def follow(sections: list[Section]) -> list[Layer]:
@@ -171,11 +183,7 @@ def follow(sections: list[Section]) -> list[Layer]:
         DarknetError: an option is missing or out of range, or maps do not fit together.
     """
     net, *rest = sections
-    channels, height, width = (
-        net.integer('channels', 3),
-        net.integer('height'),
-        net.integer('width'),
-    )
+    channels, height, width = input_shape(net)
     layers = []
     for index, section in enumerate(rest):
         sources = _sources(section, index)
@@ -186,11 +194,31 @@ def follow(sections: list[Section]) -> list[Layer]:
         if any((each.height, each.width) != (in_height, in_width) for each in maps):
             sizes = ', '.join(f'{each.height} x {each.width}' for each in maps)
             raise DarknetError(f'{layer} joins maps of different sizes: {sizes}')
-        _apply(layer)
+        if section.kind == 'shortcut' and len({each.out_channels for each in maps}) != 1:
+            channels_of = ' and '.join(str(each.out_channels) for each in maps)
+            raise DarknetError(f'{layer} adds maps of {channels_of} channels; they must be equal')
+        FOLLOWERS.get(section.kind, lambda layer: None)(layer)
         if layer.height < 1 or layer.width < 1:
             raise DarknetError(f'{layer} leaves a map without pixels; enlarge the input')
         layers.append(layer)
     return layers
+
+
+def input_shape(net: Section) -> tuple[int, int, int]:
+    """Channels, height and width of the image.
+
+    Raises:
+        DarknetError: a network takes images of 1 or 3 channels and at least a pixel.
+    """
+    channels = net.integer('channels', 3)
+    if channels not in (1, 3):
+        raise DarknetError(
+            f'{net.at("channels")}; images of 1 channel (grey) or 3 (colours) can be loaded'
+        )
+    for key in ('height', 'width'):
+        if net.integer(key) < 1:
+            raise DarknetError(f'{net.at(key)}; it must be at least 1')
+    return channels, net.integer('height'), net.integer('width')
 
 
 def _sources(section: Section, index: int) -> tuple[int, ...]:
@@ -208,45 +236,111 @@ def _sources(section: Section, index: int) -> tuple[int, ...]:
     return sources
 
 
-def _apply(layer: Layer) -> None:
-    """Set what the layer makes of its input."""
+# --- what each kind of layer makes of its input ---------------------------------------------------
+
+
+def _follow_convolution(layer: Layer) -> None:
     section = layer.section
-    if layer.kind == 'convolutional':
-        if section.integer('groups', 1) != 1:
-            raise DarknetError(f'{layer} has groups, which are not supported')
-        if layer.activation not in ACTIVATIONS:
-            raise DarknetError(
-                f'{layer} has the activation {layer.activation}; supported are '
-                f'{" and ".join(ACTIVATIONS)}'
-            )
-        layer.out_channels = section.integer('filters')
-        if layer.out_channels < 1 or layer.size < 1 or layer.stride < 1:
-            raise DarknetError(f'{layer} has filters, size or stride below 1')
-        layer.height = (layer.height + 2 * layer.padding - layer.size) // layer.stride + 1
-        layer.width = (layer.width + 2 * layer.padding - layer.size) // layer.stride + 1
-    elif layer.kind == 'maxpool':
-        size = section.integer('size', layer.stride)
-        padding = section.integer('padding', size - 1)
-        layer.height = (layer.height + padding - size) // layer.stride + 1
-        layer.width = (layer.width + padding - size) // layer.stride + 1
-    elif layer.kind == 'reorg':
-        stride = layer.stride
-        if layer.height % stride or layer.width % stride or layer.in_channels % stride**2:
-            raise DarknetError(
-                f'{layer} with stride {stride} does not divide its map of {layer.height} x '
-                f'{layer.width}'
-            )
-        layer.out_channels = layer.in_channels * stride**2
-        layer.height //= stride
-        layer.width //= stride
-    elif layer.kind == 'upsample':
-        stride = section.integer('stride', 2)
-        layer.height *= stride
-        layer.width *= stride
-    elif layer.kind == 'shortcut':
-        layer.in_channels //= 2
-        layer.out_channels = layer.in_channels
-        if section.options.get('activation', 'linear') != 'linear':
-            raise DarknetError(f'{layer} has an activation, which is not supported')
-    elif layer.kind == 'avgpool':
-        layer.height = layer.width = 1
+    size, (stride_y, stride_x) = _positive(layer, 'size', 1), _strides(layer)
+    groups = _positive(layer, 'groups', 1)
+    if layer.in_channels % groups or section.integer('filters', groups) % groups:
+        raise DarknetError(f'{section.at("groups")}, which does not divide the channels of {layer}')
+    filters = _positive(layer, 'filters')
+    padding = size // 2 if section.integer('pad', 0) else section.integer('padding', 0)
+    dilation = _positive(layer, 'dilation', 1) if size > 1 else 1
+    activation = section.options.get('activation', 'logistic')
+    if activation not in ACTIVATIONS:
+        raise DarknetError(
+            f'{layer} has the activation {activation}; supported are {" and ".join(ACTIVATIONS)}'
+        )
+    if padding < 0:
+        raise DarknetError(f'{section.at("padding")}; it must be at least 0')
+    if dilation > 1 and 2 * padding != size - 1:
+        raise DarknetError(
+            f'{section.at("dilation")}; darknet computes it for odd sizes with pad=1 only'
+        )
+    layer.settings = dict(
+        size=size,
+        stride=stride_y if stride_y == stride_x else (stride_y, stride_x),
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        batch_normalize=section.integer('batch_normalize', 0) != 0,
+        activation=activation,
+    )
+    layer.out_channels = filters
+    layer.height = (layer.height + 2 * padding - size) // stride_y + 1
+    layer.width = (layer.width + 2 * padding - size) // stride_x + 1
+
+
+def _follow_maxpool(layer: Layer) -> None:
+    stride_y, stride_x = _strides(layer)
+    size = _positive(layer, 'size', _positive(layer, 'stride', 1))
+    padding = layer.section.integer('padding', size - 1)
+    if not 0 <= padding < 2 * size - 1:
+        raise DarknetError(
+            f'{layer.section.at("padding")}; with size={size} it must lie in 0 to {2 * size - 2}, '
+            f'or windows have no pixel in them'
+        )
+    layer.settings = dict(
+        size=size,
+        stride=stride_y if stride_y == stride_x else (stride_y, stride_x),
+        padding=padding,
+    )
+    layer.height = (layer.height + padding - size) // stride_y + 1
+    layer.width = (layer.width + padding - size) // stride_x + 1
+
+
+def _follow_reorg(layer: Layer) -> None:
+    stride = _positive(layer, 'stride', 1)
+    if layer.height % stride or layer.width % stride or layer.in_channels % stride**2:
+        raise DarknetError(
+            f'{layer} with stride {stride} does not divide its map of {layer.height} x '
+            f'{layer.width}'
+        )
+    layer.settings = dict(stride=stride)
+    layer.out_channels = layer.in_channels * stride**2
+    layer.height //= stride
+    layer.width //= stride
+
+
+def _follow_upsample(layer: Layer) -> None:
+    stride = _positive(layer, 'stride', 2)
+    layer.settings = dict(stride=stride)
+    layer.height *= stride
+    layer.width *= stride
+
+
+def _follow_shortcut(layer: Layer) -> None:
+    layer.in_channels //= 2
+    layer.out_channels = layer.in_channels
+    if layer.section.options.get('activation', 'linear') != 'linear':
+        raise DarknetError(f'{layer} has an activation, which is not supported')
+
+
+def _follow_avgpool(layer: Layer) -> None:
+    layer.height = layer.width = 1
+
+
+FOLLOWERS = dict(
+    convolutional=_follow_convolution,
+    maxpool=_follow_maxpool,
+    reorg=_follow_reorg,
+    upsample=_follow_upsample,
+    shortcut=_follow_shortcut,
+    avgpool=_follow_avgpool,
+)
+
+
+def _positive(layer: Layer, key: str, default: int | None = None) -> int:
+    value = layer.section.integer(key, default)
+    if value < 1:
+        raise DarknetError(f'{layer}: {layer.section.at(key)}; it must be at least 1')
+    return value
+
+
+def _strides(layer: Layer) -> tuple[int, int]:
+    """Down and across; a ``stride_y`` or ``stride_x`` below 1 is none to darknet."""
+    stride = _positive(layer, 'stride', 1)
+    given = (layer.section.integer(f'stride_{axis}', stride) for axis in 'yx')
+    return tuple(each if each >= 1 else stride for each in given)

@@ -1,26 +1,37 @@
 """Whole imports and exports: files in, files out, and nothing written if anything is wrong."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
+from torch import nn
 
-from .cfg import DarknetError, Layer, Section, follow, read_cfg, write_cfg
+from ..text import TextError, read_text
+from .cfg import DarknetError, Layer, Section, follow, input_shape, read_cfg, write_cfg
+from .checkpoint import header_of, read_checkpoint
 from .convert import (
-    Described,
+    backbone_description,
     build,
-    describe,
     detector_config,
     to_arrays,
     to_state_dict,
 )
-from .weights import Header, read_weights, write_weights
+from .describe import Described, describe
+from .reading import Deviation, check, cpu_deviation, read_maps
+from .surroundings import fold_epsilons, fold_preprocessing, pipeline_input
+from .weights import Arrays, check_arrays, read_weights, write_weights
 
+LOGGER = logging.getLogger(__name__)
 KNOWN_CLASSES = {20: VOCDataset.METAINFO, 80: CocoDataset.METAINFO}
+
+
+# --- import ---------------------------------------------------------------------------------------
 
 
 def import_network(
@@ -30,6 +41,8 @@ def import_network(
     names: Path | None = None,
     force: bool = False,
     letterbox: bool = False,
+    verify: bool = True,
+    say: Callable[[str], None] = LOGGER.info,
 ) -> list[Path]:
     """``out``.py and ``out``.pth of a detector.
 
@@ -40,7 +53,9 @@ def import_network(
         names: file with a class a line; without it 20 classes are VOC's and 80 COCO's.
         force: replace files that exist.
         letterbox: the config keeps the aspect ratio of images, on a grey canvas, instead of
-            stretching them.
+            stretching them; so it does if the ``.cfg`` has ``letter_box=1``.
+        verify: compare the maps of what was written with an independent reading of the network.
+        say: is told what was verified.
 
     Raises:
         DarknetError: a file cannot be read, or is not what it should be.
@@ -51,78 +66,81 @@ def import_network(
     model = detector_config(sections, layers)
     header, arrays = read_weights(weights, layers)
     detector = build(model)
-    described = describe(detector)
-    state = to_state_dict(described, arrays)
+    state = to_state_dict(describe(detector), arrays)
     images_seen = {'bbox_head.images_seen': torch.tensor(header.seen)}
     own = detector.state_dict()
     state |= {key: value for key, value in images_seen.items() if key in own}
     state |= {key: own[key] for key in own if key.endswith('num_batches_tracked')}
-    detector.load_state_dict(state)
     metainfo = _metainfo(model['bbox_head']['num_classes'], names)
+    letterbox = letterbox or sections[0].integer('letter_box', 0) != 0
     config = Config(inference_config(model, sections[0], metainfo, letterbox))
     meta = dict(dataset_meta=metainfo, darknet_header=tuple(header))
+
+    def verified(config_file: Path, checkpoint: Path) -> str:
+        written = build(Config.fromfile(config_file).model)
+        written.load_state_dict(read_checkpoint(checkpoint)[0])
+        return _verify(written, sections[0], layers, arrays, cpu_deviation)
+
     _write_all(
         {
             files[0]: config.dump,
             files[1]: lambda path: torch.save(dict(meta=meta, state_dict=state), path),
-        }
+        },
+        verified if verify else None,
+        say,
     )
     return files
 
 
-def import_backbone(cfg: Path, weights: Path, out: Path, force: bool = False) -> list[Path]:
+def import_backbone(
+    cfg: Path,
+    weights: Path,
+    out: Path,
+    force: bool = False,
+    verify: bool = True,
+    say: Callable[[str], None] = LOGGER.info,
+) -> list[Path]:
     """``out``.pth with the backbone's parameters, of all its layers or the first of them.
 
     It holds them under ``backbone.``, for ``init_cfg=dict(type='Pretrained', prefix='backbone.')``.
+    Arguments and errors are those of :func:`import_network`.
     """
     (file,) = _targets(out, ('.pth',), force)
     sections = read_cfg(cfg)
     layers = follow(sections)
     header, arrays = read_weights(weights, layers, partial=True)
-    described = _backbone_description(sections, layers)
-    state = {
-        key: value
-        for key, value in to_state_dict(described, arrays).items()
-        if key.startswith('backbone.')
-    }
-    if not state:
-        raise DarknetError(f'{weights} has no layer of a backbone')
+    backbone, described = backbone_description(sections, layers)
+    arrays = {index: arrays[index] for index in arrays if index < len(described)}
+    state = to_state_dict(described, arrays)
     meta = dict(darknet_header=tuple(header))
-    _write_all({file: lambda path: torch.save(dict(meta=meta, state_dict=state), path)})
+
+    def verified(checkpoint: Path) -> str:
+        own = {
+            key.removeprefix('backbone.'): value
+            for key, value in read_checkpoint(checkpoint)[0].items()
+        }
+        backbone.load_state_dict(own, strict=False)
+        return _verify_backbone(backbone, described, sections[0], layers, arrays)
+
+    _write_all(
+        {file: lambda path: torch.save(dict(meta=meta, state_dict=state), path)},
+        verified if verify else None,
+        say,
+    )
     return [file]
-
-
-def _backbone_description(sections: list[Section], layers: Sequence[Layer]) -> list[Described]:
-    """Of a detector, or of the classifier Darknet-19, whose convolutions are the backbone's."""
-    if any(layer.kind in ('region', 'yolo') for layer in layers):
-        return describe(build(detector_config(sections, layers)))
-    backbone = build(dict(type='Darknet19'))
-    found = []
-    for index, (stage, pool) in enumerate(zip(backbone.stages, backbone.pools, strict=True)):
-        found += [f'backbone.stages.{index}.{inner}' for inner in range(len(stage))]
-        if not isinstance(pool, torch.nn.Identity):
-            found.append(None)
-    shapes = [conv.conv.weight.shape for stage in backbone.stages for conv in stage]
-    convs = [layer for layer in layers if layer.kind == 'convolutional'][: len(shapes)]
-    if [(each.out_channels, each.in_channels, each.size, each.size) for each in convs] != [
-        tuple(shape) for shape in shapes
-    ]:
-        raise DarknetError(
-            'the .cfg is neither a detector nor the classifier Darknet-19; no backbone here is it'
-        )
-    return [Described(layer.section, prefix) for layer, prefix in zip(layers, found, strict=False)]
 
 
 def inference_config(model: dict, net: Section, metainfo: dict, letterbox: bool) -> dict:
     """A config for DetInferencer and tools/test.py, with darknet's preprocessing."""
     scale = (net.integer('width'), net.integer('height'))
+    color_type = 'grayscale' if input_shape(net)[0] == 1 else 'color'
     keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
     resize = dict(type='Resize', scale=scale, keep_ratio=False)
     if letterbox:
         resize = dict(type='DarknetLetterbox', scale=scale)
         keys = (*keys, 'letterbox')
     pipeline = [
-        dict(type='LoadImageFromFile'),
+        dict(type='LoadImageFromFile', color_type=color_type),
         resize,
         dict(type='LoadAnnotations', with_bbox=True),
         dict(type='PackDetInputs', meta_keys=keys),
@@ -156,49 +174,114 @@ def inference_config(model: dict, net: Section, metainfo: dict, letterbox: bool)
     )
 
 
+# --- export ---------------------------------------------------------------------------------------
+
+
 def export_network(
-    config: str | Path, checkpoint: Path, out: Path, force: bool = False
+    config: str | Path,
+    checkpoint: Path,
+    out: Path,
+    force: bool = False,
+    verify: bool = True,
+    say: Callable[[str], None] = LOGGER.info,
 ) -> list[Path]:
-    """``out``.cfg and ``out``.weights of a YOLOv2 or YOLOv3 of MMDetection.
+    """``out``.cfg and .weights of a YOLOv2 or YOLOv3 of MMDetection, and beside them its .names.
+
+    What surrounds the network in the config is taken into the files where they can hold it
+    (:mod:`mmdet_lrm.darknet.surroundings`).
+
+    Args:
+        config: of the detector.
+        checkpoint: its parameters, and its classes' names as MMEngine keeps them.
+        out: path without suffix.
+        force: replace files that exist.
+        verify: compare the maps of the detector, behind its own preprocessing, with an independent
+            reading of what was written.
+        say: is told what was verified, where the names are, and what no file holds.
 
     Raises:
         DarknetError: darknet cannot express the detector, or the checkpoint is of another one.
     """
-    files = _targets(out, ('.cfg', '.weights'), force)
-    cfg = Config.fromfile(config)
-    model = build(_without_pretrained(cfg.model.to_dict()))
+    files = _targets(out, ('.cfg', '.weights', '.names'), force)
+    cfg = _read_config(config)
+    model = build(cfg.model.to_dict())
     described = describe(model)
-    try:
-        loaded = torch.load(checkpoint, map_location='cpu', weights_only=False)
-    except (OSError, RuntimeError, EOFError) as error:
-        raise DarknetError(f'{checkpoint} cannot be read: {error}') from error
-    state = loaded.get('state_dict', loaded)
-    width, height = _input_size(cfg)
-    net = Section('net', {k: str(v) for k, v in net_options(width, height).items()})
+    image = pipeline_input(cfg)
+    state, meta = read_checkpoint(checkpoint)
+    arrays = to_arrays(described, state)
+    net = Section('net', {k: str(v) for k, v in net_options(*image).items()})
     sections = [net, *(each.section for each in described)]
     layers = follow(sections)
-    header = Header(*loaded.get('meta', {}).get('darknet_header', ()))
-    seen = state.get('bbox_head.images_seen')
-    if seen is not None:
-        header = header._replace(seen=int(seen))
-    arrays = to_arrays(described, state)
+    check_arrays(layers, arrays)
+    deviation = fold_epsilons(model, described, arrays)
+    fold_preprocessing(model.data_preprocessor, image, layers[0], arrays.get(0, {}))
+    names = _class_names(cfg, meta, model.bbox_head.num_classes)
+
+    def verified(cfg_file: Path, weights: Path, _names: Path) -> str:
+        model.load_state_dict(state, strict=False)
+        written = read_cfg(cfg_file)
+        own_layers = follow(written)
+        _, numbers = read_weights(weights, own_layers)
+        return _verify(model, written[0], own_layers, numbers, deviation)
+
     _write_all(
         {
             files[0]: lambda path: write_cfg(path, sections),
-            files[1]: lambda path: write_weights(path, header, layers, arrays),
-        }
+            files[1]: lambda path: write_weights(path, header_of(state, meta), layers, arrays),
+            files[2]: lambda path: path.write_text('\n'.join([*names, '']), encoding='utf-8'),
+        },
+        verified if verify else None,
+        say,
     )
-    return files
+    say(f'classes of the network in {files[2]}')
+    say(f'no .cfg holds thresholds; give them to the program that runs it: {_thresholds(model)}')
+    return files[:2]
 
 
-def net_options(width: int, height: int) -> dict:
+def _thresholds(model: nn.Module) -> str:
+    test_cfg = model.test_cfg or {}
+    nms = dict(test_cfg.get('nms', {}))
+    return f'scores from {test_cfg.get("score_thr", 0)} on, nms {nms}'
+
+
+def _read_config(config: str | Path) -> Config:
+    if not Path(config).is_file():
+        raise DarknetError(f'the config {config} is not a file (from {Path.cwd()})')
+    cfg = Config.fromfile(config)
+    if 'model' not in cfg:
+        raise DarknetError(f'{config} has no model; it is no config of a detector')
+    return cfg
+
+
+def _class_names(cfg: Config, meta: dict, num_classes: int) -> list[str]:
+    """Of the checkpoint, else of the config's test data, else numbers.
+
+    Raises:
+        DarknetError: they are not as many as the network's classes.
+    """
+    metas = [meta.get('dataset_meta')]
+    metas.append(cfg.get('test_dataloader', {}).get('dataset', {}).get('metainfo'))
+    for each in metas:
+        names = list((each or {}).get('classes') or ())
+        if names:
+            break
+    else:
+        names = _unknown_classes(num_classes)
+    if len(names) != num_classes:
+        raise DarknetError(
+            f'the checkpoint or config names {len(names)} classes, the head has {num_classes}'
+        )
+    return names
+
+
+def net_options(width: int, height: int, letterbox: bool = False, grey: bool = False) -> dict:
     """yolov2-voc.cfg's, with which darknet can train the network further."""
-    return dict(
+    options = dict(
         batch=64,
         subdivisions=8,
         width=width,
         height=height,
-        channels=3,
+        channels=1 if grey else 3,
         momentum=0.9,
         decay=0.0005,
         angle=0,
@@ -212,24 +295,7 @@ def net_options(width: int, height: int) -> dict:
         steps='40000,60000',
         scales='.1,.1',
     )
-
-
-def _input_size(cfg: Config) -> tuple[int, int]:
-    """Width and height that the test pipeline resizes to."""
-    pipeline = cfg.get('test_dataloader', {}).get('dataset', {}).get('pipeline', [])
-    for step in pipeline:
-        if step['type'] in ('Resize', 'DarknetLetterbox'):
-            return tuple(step['scale'])
-    raise DarknetError(
-        'test_dataloader.dataset.pipeline of the config has neither Resize nor DarknetLetterbox'
-    )
-
-
-def _without_pretrained(model: dict) -> dict:
-    init = model.get('backbone', {}).get('init_cfg')
-    if isinstance(init, dict) and init.get('type') == 'Pretrained':
-        model['backbone']['init_cfg'] = None
-    return model
+    return options | dict(letter_box=1) if letterbox else options
 
 
 def _metainfo(num_classes: int, names: Path | None) -> dict:
@@ -237,14 +303,65 @@ def _metainfo(num_classes: int, names: Path | None) -> dict:
         known = KNOWN_CLASSES.get(num_classes)
         if known:
             return dict(classes=tuple(known['classes']), palette=list(known['palette']))
-        return dict(classes=tuple(f'class {index}' for index in range(num_classes)))
+        return dict(classes=tuple(_unknown_classes(num_classes)))
     try:
-        classes = [each.strip() for each in names.read_text().splitlines() if each.strip()]
-    except OSError as error:
+        lines = read_text(names, fallback='latin-1').split('\n')
+    except (OSError, TextError) as error:
         raise DarknetError(f'{names} cannot be read: {error}') from error
+    classes = [each.strip() for each in lines if each.strip()]
     if len(classes) != num_classes:
         raise DarknetError(f'{names} has {len(classes)} names, the network {num_classes} classes')
     return dict(classes=tuple(classes))
+
+
+def _unknown_classes(num_classes: int) -> list[str]:
+    return [f'class {index}' for index in range(num_classes)]
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+def _verify(
+    model: nn.Module,
+    net: Section,
+    layers: Sequence[Layer],
+    arrays: dict[int, Arrays],
+    deviation: Deviation,
+) -> str:
+    """How well a detector, behind its preprocessing, agrees with a reading of the network."""
+    pixels, image = _random_image(net)
+    model.eval()
+    with torch.no_grad():
+        batch = model.data_preprocessor(dict(inputs=[pixels], data_samples=None))
+        (maps,) = model.bbox_head(model.extract_feat(batch['inputs']))
+    wanted = [layer.index - 1 for layer in layers if layer.kind in ('region', 'yolo')]
+    others, reader = read_maps(layers, arrays, image, wanted, deviation)
+    return check([each[0].numpy() for each in maps], others, reader)
+
+
+def _verify_backbone(
+    backbone: nn.Module,
+    described: Sequence[Described],
+    net: Section,
+    layers: Sequence[Layer],
+    arrays: dict[int, Arrays],
+) -> str:
+    """The same of a backbone up to its last convolution that has numbers."""
+    last = max(arrays)
+    caught = []
+    module = backbone.get_submodule(described[last].prefix.removeprefix('backbone.'))
+    module.register_forward_hook(lambda module, args, out: caught.append(out))
+    _, image = _random_image(net)
+    with torch.no_grad():
+        backbone.eval()(torch.from_numpy(image)[None])
+    others, reader = read_maps(layers, arrays, image, [last], cpu_deviation)
+    return check([caught[0][0].numpy()], others, reader)
+
+
+def _random_image(net: Section) -> tuple[torch.Tensor, np.ndarray]:
+    """(C, H, W): pixels as MMDetection loads them, BGR or grey, and as darknet does."""
+    pixels = np.random.default_rng(0).integers(0, 256, input_shape(net), dtype=np.uint8)
+    return torch.from_numpy(pixels), np.float32(pixels[::-1]) / 255
 
 
 def _targets(out: Path, suffixes: tuple[str, ...], force: bool) -> list[Path]:
@@ -256,8 +373,15 @@ def _targets(out: Path, suffixes: tuple[str, ...], force: bool) -> list[Path]:
     return files
 
 
-def _write_all(writers: dict[Path, Callable[[Path], None]]) -> None:
-    """Write every file beside its place first, so that an error leaves none."""
+def _write_all(
+    writers: dict[Path, Callable[[Path], None]],
+    verified: Callable[..., str] | None,
+    say: Callable[[str], None],
+) -> None:
+    """Write every file beside its place first, so that an error leaves none.
+
+    ``verified`` is given the files that lie there, and returns how well they agree, or raises.
+    """
     made = {}
     try:
         for file, write in writers.items():
@@ -266,6 +390,7 @@ def _write_all(writers: dict[Path, Callable[[Path], None]]) -> None:
             os.close(handle)
             made[file] = Path(name)
             write(made[file])
+        say(verified(*made.values()) if verified else 'not verified')
         for file, temporary in made.items():
             temporary.chmod(0o644)
             os.replace(temporary, file)

@@ -5,29 +5,7 @@ from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, cat, nn
 
-from .networks import BN, LEAKY, darknet_conv
-
-
-def reorg(x: Tensor, stride: int = 2) -> Tensor:
-    """Darknet's ``[reorg]`` layer: (N, C, H, W) -> (N, C * stride^2, H / stride, W / stride).
-
-    Darknet reads the map as if it had C / stride^2 channels at stride times the size, and it is
-    that map whose pixels it deals out to channels. ``pixel_unshuffle`` deals out the map itself and
-    gives another order, with which released weights do not work.
-
-    Raises:
-        ValueError: H or W is not a multiple of ``stride``, or C not one of ``stride`` squared.
-    """
-    num_imgs, channels, height, width = x.shape
-    if height % stride or width % stride or channels % stride**2:
-        raise ValueError(
-            f'reorg with stride {stride} was given a map of {channels} channels, {height} x '
-            f'{width}; channels must be a multiple of {stride**2}, height and width of {stride}. '
-            f'Choose an input size that is a multiple of the stride of the last map'
-        )
-    x = x.reshape(num_imgs, channels // stride**2, height, stride, width, stride)
-    x = x.permute(0, 3, 5, 1, 2, 4)
-    return x.reshape(num_imgs, channels * stride**2, height // stride, width // stride)
+from .networks import BN, LEAKY, darknet_conv, reorg
 
 
 @MODELS.register_module()

@@ -1,4 +1,4 @@
-"""Darknet-19 and the tiny YOLOv2 networks as backbones.
+"""Darknet's networks as backbones: Darknet-19, the tiny YOLOv2, and any other of its layers.
 
 Source: Redmon & Farhadi, "YOLO9000", CVPR 2017, table 6; darknet's yolov2-voc.cfg and
 yolov2-tiny-voc.cfg.
@@ -6,6 +6,8 @@ yolov2-tiny-voc.cfg.
 
 from collections.abc import Sequence
 
+import torch
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmdet.registry import MODELS
 from mmdet.utils import OptConfigType, OptMultiConfig
@@ -168,3 +170,101 @@ class TinyYOLOV2(DarknetStack):
             out_indices or (len(channels) - 1,),
             **kwargs,
         )
+
+
+@MODELS.register_module()
+class DarknetNet(BaseModule):
+    """The layers of a ``.cfg`` in their order, for networks that no other backbone here has.
+
+    Args:
+        layers: By layer, a dict with its ``kind`` and
+
+            - ``convolutional``: ``in_channels, filters, size, stride, padding, batch_normalize``,
+              ``activation``, leaky or linear, and, if not 1, ``groups`` and ``dilation``;
+            - ``maxpool``: ``size, stride, padding`` (in all, the right and lower half larger);
+            - ``route``: ``layers``, indices of those whose maps are joined, in this order;
+            - ``shortcut``: ``layers``, indices of the two whose maps are added;
+            - ``reorg``, ``upsample``: ``stride``.
+
+            A ``stride`` of a convolution or pooling is one number, or two: down and across.
+        norm_cfg: Of the convolutions with ``batch_normalize``.
+        init_cfg: Default: darknet's N(0, sqrt(2 / (k^2 c))).
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[dict],
+        norm_cfg: dict = BN,
+        init_cfg: OptMultiConfig = dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.specs = [dict(each) for each in layers]
+        self.layers = nn.ModuleList()
+        for spec in self.specs:
+            if spec['kind'] != 'convolutional':
+                self.layers.append(nn.Identity())
+                continue
+            dilation = spec.get('dilation', 1)
+            self.layers.append(
+                ConvModule(
+                    spec['in_channels'],
+                    spec['filters'],
+                    spec['size'],
+                    stride=spec['stride'],
+                    padding=spec['padding'] * dilation,
+                    dilation=dilation,
+                    groups=spec.get('groups', 1),
+                    norm_cfg=norm_cfg if spec['batch_normalize'] else None,
+                    act_cfg=LEAKY if spec['activation'] == 'leaky' else None,
+                )
+            )
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """(N, C, H, W) images to the last map."""
+        maps = []
+        for spec, layer in zip(self.specs, self.layers, strict=True):
+            kind = spec['kind']
+            if kind == 'convolutional':
+                x = layer(x)
+            elif kind == 'maxpool':
+                x = max_pool(x, spec['size'], spec['stride'], spec['padding'])
+            elif kind == 'route':
+                x = torch.cat([maps[index] for index in spec['layers']], dim=1)
+            elif kind == 'shortcut':
+                first, second = spec['layers']
+                x = maps[first] + maps[second]
+            elif kind == 'reorg':
+                x = reorg(x, spec['stride'])
+            else:
+                x = F.interpolate(x, scale_factor=spec['stride'], mode='nearest')
+            maps.append(x)
+        return (x,)
+
+
+def max_pool(x: Tensor, size: int, stride: int | tuple[int, int], padding: int) -> Tensor:
+    """Darknet's max-pooling; of the ``padding`` of an axis the smaller half comes first."""
+    before = padding // 2
+    x = F.pad(x, (before, padding - before) * 2, value=-torch.inf)
+    return F.max_pool2d(x, size, stride)
+
+
+def reorg(x: Tensor, stride: int = 2) -> Tensor:
+    """Darknet's ``[reorg]`` layer: (N, C, H, W) -> (N, C * stride^2, H / stride, W / stride).
+
+    Darknet reads the map as if it had C / stride^2 channels at stride times the size, and it is
+    that map whose pixels it deals out to channels. ``pixel_unshuffle`` deals out the map itself and
+    gives another order, with which released weights do not work.
+
+    Raises:
+        ValueError: H or W is not a multiple of ``stride``, or C not one of ``stride`` squared.
+    """
+    num_imgs, channels, height, width = x.shape
+    if height % stride or width % stride or channels % stride**2:
+        raise ValueError(
+            f'reorg with stride {stride} was given a map of {channels} channels, {height} x '
+            f'{width}; channels must be a multiple of {stride**2}, height and width of {stride}. '
+            f'Choose an input size that is a multiple of the stride of the last map'
+        )
+    x = x.reshape(num_imgs, channels // stride**2, height, stride, width, stride)
+    x = x.permute(0, 3, 5, 1, 2, 4)
+    return x.reshape(num_imgs, channels * stride**2, height // stride, width // stride)

@@ -1,5 +1,6 @@
 """Darknet's ``.weights``: a header, then the float32 numbers of each convolution."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -36,9 +37,12 @@ def parameters(layer: Layer) -> dict[str, tuple[int, ...]]:
     if layer.kind != 'convolutional':
         return {}
     filters = layer.out_channels
-    names = ['biases', 'scales', 'mean', 'variance'] if layer.batch_normalize else ['biases']
+    settings = layer.settings
+    normed = settings['batch_normalize']
+    names = ['biases', 'scales', 'mean', 'variance'] if normed else ['biases']
     shapes = {name: (filters,) for name in names}
-    return shapes | {'weights': (filters, layer.in_channels, layer.size, layer.size)}
+    size, in_channels = settings['size'], layer.in_channels // settings['groups']
+    return shapes | {'weights': (filters, in_channels, size, size)}
 
 
 def read_weights(
@@ -67,17 +71,19 @@ def read_weights(
         raise DarknetError(f'{path} has the version {major}.{minor}; it is no file of darknet')
     header = Header(major, minor, revision)
     end = 20 if header.wide else 16
-    seen = np.frombuffer(data[12:end], '<u8' if header.wide else '<i4')
-    if len(seen) == 0 or (len(data) - end) % 4:
+    if len(data) < end or (len(data) - end) % 4:
         raise DarknetError(f'{path} has {len(data)} bytes, no header and whole float32 numbers')
-    header = header._replace(seen=int(seen[0]))
+    (seen,) = np.frombuffer(data[12:end], '<u8' if header.wide else '<i4')
+    if not 0 <= seen < 2**63:
+        raise DarknetError(f'{path} counts {seen} images; its header is broken')
+    header = header._replace(seen=int(seen))
     numbers = np.frombuffer(data, '<f4', offset=end)
     arrays, position = {}, 0
     for layer in layers:
         shapes = parameters(layer)
         if not shapes:
             continue
-        needed = sum(int(np.prod(shape)) for shape in shapes.values())
+        needed = sum(math.prod(shape) for shape in shapes.values())
         if partial and position == len(numbers) and arrays:
             break
         if position + needed > len(numbers):
@@ -87,9 +93,9 @@ def read_weights(
             )
         arrays[layer.index] = {}
         for name, shape in shapes.items():
-            count = int(np.prod(shape))
+            count = math.prod(shape)
             values = numbers[position : position + count].reshape(shape)
-            if not np.isfinite(values).all() or (name == 'variance' and (values < 0).any()):
+            if _impossible(name, values):
                 raise DarknetError(
                     f'{path}: the {name} of {layer} are not finite, or negative where they cannot '
                     f'be. The file is broken or belongs to another .cfg'
@@ -104,20 +110,34 @@ def read_weights(
     return header, arrays
 
 
-def write_weights(
-    path: str | Path, header: Header, layers: Sequence[Layer], arrays: dict[int, Arrays]
-) -> None:
-    """The arrays of all convolutions in darknet's order.
+def check_arrays(layers: Sequence[Layer], arrays: dict[int, Arrays]) -> None:
+    """Every layer has what :func:`read_weights` would take.
 
     Raises:
-        DarknetError: an array is missing or has another shape; nothing is written.
+        DarknetError: an array is missing, has another shape, or numbers that are not finite.
     """
-    chunks = [header.to_bytes()]
     for layer in layers:
         for name, shape in parameters(layer).items():
             values = arrays.get(layer.index, {}).get(name)
             if values is None or values.shape != shape:
                 found = 'there are none' if values is None else f'they have {values.shape}'
                 raise DarknetError(f'the {name} of {layer} must have the shape {shape}; {found}')
-            chunks.append(np.ascontiguousarray(values, '<f4').tobytes())
+            if _impossible(name, values):
+                raise DarknetError(f'the {name} of {layer} are not finite, or negative')
+
+
+def _impossible(name: str, values: np.ndarray) -> bool:
+    """Not finite, or negative where nothing can be."""
+    return bool(not np.isfinite(values).all() or (name == 'variance' and (values < 0).any()))
+
+
+def write_weights(
+    path: str | Path, header: Header, layers: Sequence[Layer], arrays: dict[int, Arrays]
+) -> None:
+    """The arrays of all convolutions in darknet's order; errors are those of check_arrays."""
+    check_arrays(layers, arrays)
+    chunks = [header.to_bytes()]
+    for layer in layers:
+        for name in parameters(layer):
+            chunks.append(np.ascontiguousarray(arrays[layer.index][name], '<f4').tobytes())
     Path(path).write_bytes(b''.join(chunks))

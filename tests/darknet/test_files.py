@@ -6,15 +6,10 @@ import torch
 from mmengine.hub import get_config
 
 from mmdet_lrm.darknet.cfg import DarknetError, Section, follow, read_cfg, write_cfg
-from mmdet_lrm.darknet.convert import (
-    build,
-    describe,
-    detector_config,
-    structure,
-    to_arrays,
-)
+from mmdet_lrm.darknet.convert import build, detector_config, structure, to_arrays
+from mmdet_lrm.darknet.describe import describe
 from mmdet_lrm.darknet.files import import_backbone, import_network, net_options
-from mmdet_lrm.darknet.imported import max_pool
+from mmdet_lrm.darknet.networks import max_pool
 from mmdet_lrm.darknet.weights import Header, parameters, read_weights, write_weights
 
 CFG = """# a comment
@@ -153,14 +148,12 @@ def test_broken_weights_are_refused_and_nothing_is_written(files, tmp_path, chan
         ('size=2', 'size 2', r"line 15: 'size 2' is no key=value"),
         ('filters=12', 'filters=13', r'has 13 filters; num \* \(5 \+ classes\) .* is 12'),
         ('filters=4', 'filters=four', r'line 6 has filters=four, which is no integer'),
-        ('filters=4', 'groups=2', r'has groups'),
+        ('filters=4', 'groups=2', r'has groups=2 in line 8, which does not divide the channels'),
         ('activation=leaky', 'activation=mish', r'activation mish; supported are leaky and linear'),
         ('[net]', '[region]', r'does not begin with a \[net\] section'),
         ('num=2', 'num=3', r'num=3 and 4 numbers of anchors'),
         ('softmax=1', 'tree=a.tree', r'tree of classes'),
-        ('[region]', '[softmax]', r'a detector of darknet ends with \[region\]'),
-        ('[region]', '[yolo]', r'is not YOLOv3 with Darknet-53'),
-        ('[maxpool]\nsize=2', '[route]\nlayers=-5', r'takes the layers \[-5\]; there are 1 before'),
+        ('[maxpool]\nsize=2\nstride=2', '[route]\nlayers=-5', r'takes the layers \[-5\]; there'),
     ],
 )
 def test_a_cfg_that_cannot_be_imported_is_refused(files, tmp_path, old, new, message):
@@ -170,6 +163,36 @@ def test_a_cfg_that_cannot_be_imported_is_refused(files, tmp_path, old, new, mes
     with pytest.raises(DarknetError, match=message):
         import_network(*files, tmp_path / 'out')
     assert not list(tmp_path.glob('out*'))
+
+
+@pytest.mark.parametrize(
+    ('end', 'message'),
+    [
+        ('[softmax]\n', r'a detector of darknet ends with a convolution and \[region\]'),
+        ('[yolo]\nmask=0,1\nanchors=1,1,2,2\nclasses=1\n', 'is not YOLOv3 with Darknet-53'),
+        ('', r'ends with layer 2 .*; a detector of darknet ends with'),
+    ],
+)
+def test_a_cfg_with_another_end_is_refused(files, tmp_path, end, message):
+    files[0].write_text(CFG[: CFG.index('[region]')] + end)
+    with pytest.raises(DarknetError, match=message):
+        import_network(*files, tmp_path / 'out')
+
+
+@pytest.mark.parametrize('kind', ['convolutional', 'maxpool', 'reorg', 'upsample'])
+def test_a_stride_of_zero_is_refused_by_name_and_line(tmp_path, kind):
+    cfg = tmp_path / 'net.cfg'
+    cfg.write_text(f'[net]\nwidth=8\nheight=8\n[{kind}]\nstride=0\n')
+    with pytest.raises(DarknetError, match=r'stride=0 in line 5; it must be at least 1'):
+        follow(read_cfg(cfg))
+
+
+@pytest.mark.parametrize('length', [16, 17, 18, 19])
+def test_half_a_header_is_refused(tmp_path, length):
+    path = tmp_path / 'net.weights'
+    path.write_bytes(Header(0, 2, 0, 1).to_bytes()[:length])
+    with pytest.raises(DarknetError, match=f'has {length} bytes, no header'):
+        read_weights(path, [])
 
 
 def test_files_that_exist_are_kept_unless_told(files, tmp_path):

@@ -1,6 +1,5 @@
 """Imported networks against darknet's own forward pass, and against OpenCV's as a second oracle."""
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -8,11 +7,23 @@ from mmdet.registry import DATASETS, METRICS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.hub import get_config
+from random_networks import (
+    conv,
+    net,
+    opencv_map,
+    pool,
+    region,
+    route,
+    section,
+    shortcut,
+    write_random,
+)
 
-from mmdet_lrm.darknet.cfg import Section, follow, write_cfg
-from mmdet_lrm.darknet.convert import YOLOV3_CONFIG, build, describe, to_arrays
-from mmdet_lrm.darknet.files import export_network, import_network, net_options
-from mmdet_lrm.darknet.weights import Header, parameters, write_weights
+from mmdet_lrm.darknet.cfg import follow, write_cfg
+from mmdet_lrm.darknet.convert import YOLOV3_CONFIG, build, to_arrays
+from mmdet_lrm.darknet.describe import describe
+from mmdet_lrm.darknet.files import export_network, import_network
+from mmdet_lrm.darknet.weights import Header, write_weights
 
 META = dict(img_shape=(224, 224), ori_shape=(224, 224), scale_factor=(1.0, 1.0))
 
@@ -114,48 +125,32 @@ def test_ap_on_real_images_is_that_of_opencvs_maps(shared_dir, tmp_path):
     assert abs(ours - opencvs) < 0.001
 
 
-def conv(filters, size=3, norm=1, activation='leaky', stride=1):
-    return Section(
-        'convolutional',
-        dict(
-            batch_normalize=str(norm),
-            filters=str(filters),
-            size=str(size),
-            stride=str(stride),
-            pad='1',
-            activation=activation,
-        ),
-    )
-
-
-def pool(size=2, stride=2):
-    return Section('maxpool', dict(size=str(size), stride=str(stride)))
-
-
-def route(*layers):
-    return Section('route', dict(layers=','.join(map(str, layers))))
-
-
-def region(num, classes):
-    anchors = ', '.join(f'{1 + 0.5 * index:g}' for index in range(2 * num))
-    options = dict(anchors=anchors, classes=classes, coords=4, num=num, softmax=1, thresh=0.6)
-    return Section('region', {key: str(value) for key, value in options.items()})
-
-
 NETWORKS = {
+    'poolings of three and five': [
+        *(conv(8), pool(3), conv(8), pool(5, 1), conv(12), pool(3, 2, padding=1)),
+        *(conv(12, 1, 0, 'linear'), region(2, 1)),
+    ],
+    'an odd pooling with leaky layers alone': [
+        *(conv(8), pool(3), conv(8), pool(3, 1), conv(12), pool(5, 2)),
+        *(conv(12, 1, 0, 'linear'), region(2, 1)),
+    ],
+    'groups': [
+        *(conv(8), pool(), conv(12, groups=2), pool(), conv(12, groups=12)),
+        *(conv(12, 1, 0, 'linear'), region(2, 1)),
+    ],
     'a passthrough, another width': [
         *(conv(8), pool(), conv(12), pool(), conv(16), pool(), conv(24), conv(20, 1)),
-        *(route(-4), conv(8, 1), Section('reorg', dict(stride='2')), route(-1, -4)),
+        *(route(-4), conv(8, 1), section('reorg', stride=2), route(-1, -4)),
         *(conv(16), conv(3 * 7, 1, 0, 'linear'), region(3, 2)),
     ],
     'a shortcut and strided convolutions': [
         *(conv(8, stride=2), conv(16, stride=2), conv(8, 1), conv(16)),
-        Section('shortcut', {'from': '-3', 'activation': 'linear'}),
+        shortcut(-3),
         *(pool(), conv(14, 3, 0, 'leaky'), conv(2 * 6, 1, 0, 'linear'), region(2, 1)),
     ],
     'an upsampled map': [
         *(conv(8), pool(), conv(8), pool(), conv(16, 3, 1, 'linear')),
-        *(Section('upsample', dict(stride='2')), route(-1, -4), conv(10)),
+        *(section('upsample', stride=2), route(-1, -4), conv(10)),
         *(conv(12, 1, 0, 'linear'), region(2, 1)),
     ],
     'a pool that keeps the size': [
@@ -165,41 +160,10 @@ NETWORKS = {
 }
 
 
-def write_random(sections, name, rng):
-    """``.cfg`` and ``.weights`` with numbers that keep the maps near 1."""
-    layers = follow(sections)
-    arrays = {}
-    for layer in layers:
-        arrays[layer.index] = {}
-        for kind, shape in parameters(layer).items():
-            values = rng.standard_normal(shape).astype(np.float32)
-            if kind in ('scales', 'variance'):
-                values = np.abs(values) * 0.2 + 0.8
-            elif kind == 'weights':
-                values /= np.sqrt(np.prod(shape[1:]) / 2)
-            else:
-                values *= 0.2
-            arrays[layer.index][kind] = values
-    files = name.with_suffix('.cfg'), name.with_suffix('.weights')
-    write_cfg(files[0], sections)
-    write_weights(files[1], Header(seen=123456789012), layers, arrays)
-    return files
-
-
-def opencv_map(files, image, layer=None):
-    """The map before the detection layer by OpenCV."""
-    net = cv2.dnn.readNetFromDarknet(*map(str, files))
-    net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
-    net.setInput(image[None])
-    names = net.getLayerNames()
-    return net.forward(layer or [name for name in names if name.startswith('conv_')][-1])
-
-
 @pytest.mark.parametrize('network', NETWORKS)
 def test_any_network_gives_opencvs_map(network, tmp_path):
     rng = np.random.default_rng(0)
-    net = Section('net', {k: str(v) for k, v in net_options(96, 64).items()})
-    files = write_random([net, *NETWORKS[network]], tmp_path / 'net', rng)
+    files = write_random([net(96, 64), *NETWORKS[network]], tmp_path / 'net', rng)
     import_network(*files, tmp_path / 'imported')
     model, _ = loaded(tmp_path / 'imported')
     assert model.bbox_head.images_seen.item() == 123456789012
@@ -224,8 +188,7 @@ def test_yolov2_voc_of_our_own_exporter_is_opencvs(tmp_path):
     ).eval()
     model.init_weights()
     described = describe(model)
-    net = Section('net', {k: str(v) for k, v in net_options(96, 64).items()})
-    sections = [net, *(each.section for each in described)]
+    sections = [net(96, 64), *(each.section for each in described)]
     files = tmp_path / 'net.cfg', tmp_path / 'net.weights'
     write_cfg(files[0], sections)
     arrays = to_arrays(described, model.state_dict())
@@ -246,8 +209,7 @@ def test_yolov2_voc_of_our_own_exporter_is_opencvs(tmp_path):
 def test_yolov3_gives_opencvs_maps(tmp_path):
     plain = get_config(YOLOV3_CONFIG).model.to_dict()
     plain['backbone']['init_cfg'] = None
-    net = Section('net', {k: str(v) for k, v in net_options(96, 64).items()})
-    sections = [net, *(each.section for each in describe(build(plain)))]
+    sections = [net(96, 64), *(each.section for each in describe(build(plain)))]
     files = write_random(sections, tmp_path / 'net', np.random.default_rng(0))
     import_network(*files, tmp_path / 'imported')
     model, _ = loaded(tmp_path / 'imported')
