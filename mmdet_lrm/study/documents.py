@@ -4,7 +4,8 @@ A document holds
 
 - ``<!-- table of results/NAME.json: title = metric, ... -->``: a row a method, with the differences
   in the first metric, up to ``<!-- end of table -->``;
-- ``<!-- summary of results -->``: a row a study, up to ``<!-- end of table -->`` too;
+- ``<!-- summary of results -->``: the main variants of all studies, up to ``<!-- end of summary
+  -->``;
 - links to ``plots/NAME-KIND.png``, a kind of :data:`.plots.KINDS`, and to ``plots/summary.png``.
 """
 
@@ -15,12 +16,12 @@ from pathlib import Path
 from mmengine.config import Config
 
 from . import plots, report, summary, tables
-from .records import Record, read_records
+from .records import Record, read_records, write_whole
 
 DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
 BLOCK = re.compile(
     r'(?P<begin><!-- (?:table of (?P<file>\S+): (?P<columns>[^>]*?)|summary of results) -->\n)'
-    r'.*?(?P<end><!-- end of table -->)',
+    r'.*?(?P<end><!-- end of (?:table|summary) -->)',
     re.DOTALL,
 )
 PLOT = re.compile(
@@ -114,7 +115,7 @@ def render(start: Path) -> list[Path]:
             files[document.parent / path] = plots.png(draw(name, kind, document, root))
         for file, content in files.items():
             file.parent.mkdir(exist_ok=True)
-            report.write_whole(file, content)
+            write_whole(file, content)
         written += files
     return written
 

@@ -69,10 +69,14 @@ def write_records(records: Sequence[Record], path: Path) -> None:
         for each in fields
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
+    rows = ',\n'.join(lines)
+    write_whole(path, f'{{"shared": {json.dumps(shared)},\n"records": [\n{rows}\n]}}\n')
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Beside and renamed, so that nobody finds a half."""
     whole = path.with_name(f'{path.name}.{os.getpid()}.part')
-    whole.write_text(
-        f'{{"shared": {json.dumps(shared)},\n"records": [\n' + ',\n'.join(lines) + '\n]}\n'
-    )
+    whole.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(whole, path)
 
 

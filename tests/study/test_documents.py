@@ -9,7 +9,7 @@ from mmdet_lrm.study.records import write_records
 
 AP = 'kitti/moderate_AP40'
 TABLE = '<!-- table of results/r.json: AP = kitti/moderate_AP40 -->\n{}<!-- end of table -->'
-SUMMARY = '<!-- summary of results -->\n{}<!-- end of table -->'
+SUMMARY = '<!-- summary of results -->\n{}<!-- end of summary -->'
 
 
 @pytest.fixture
@@ -39,9 +39,11 @@ def test_the_summary_is_of_all_studies_by_what_their_files_say(project, records)
     more = [replace(each, metrics=each.metrics | {'voc/x': 0.5}) for each in records]
     write_records(more, project / 'results/s.json')
     (project / 'configs/studies/s.py').write_text("metric = 'voc/x'\n")
-    made = documents.rendered(SUMMARY.format(''), project / 'README.md', project)
+    text = f'{SUMMARY}\nbetween\n{TABLE}'
+    made = documents.rendered(text.format('', ''), project / 'README.md', project)
     found = summary.gains('r', records) + summary.gains('s', more, 'voc/x')
-    assert made == SUMMARY.format(summary.markdown(found))
+    table = tables.markdown(records, {'AP': AP}, 'configs/')
+    assert made == text.format(summary.markdown(found), table)
 
 
 def test_what_a_study_of_many_variants_tells_stands_in_its_file(project, study_of):

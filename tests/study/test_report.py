@@ -75,7 +75,7 @@ def test_one_seed_recommends_nothing(study_of):
 
 
 def test_a_variant_whose_metric_is_not_defined_is_never_the_best(study_of):
-    of = {'a': [10.0, 20.0], 'undefined': [None, 23.0], 'mined': [9.0, 19.0]}
+    of = {'a': [10.0, 20.0], 'undefined': [None, None], 'mined': [9.0, 19.0]}
     assert report.recommendation(study_of(AP, of), AP).variant == 'mined'
     del of['mined']
     assert report.recommendation(study_of(AP, of), AP).verdict is not Verdict.GAIN
