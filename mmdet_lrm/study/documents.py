@@ -4,8 +4,8 @@ A document holds
 
 - ``<!-- table of results/NAME.json: title = metric, ... -->``: a row a method, with the differences
   in the first metric, up to ``<!-- end of table -->``;
-- ``<!-- summary of results -->``: the main variants of all studies, up to ``<!-- end of summary
-  -->``;
+- ``<!-- summary of results -->``, the main variants of all studies, or ``<!-- best of every study
+  -->``, one a study and detector, up to ``<!-- end of summary -->``;
 - links to ``plots/NAME-KIND.png``, a kind of :data:`.plots.KINDS`, and to ``plots/summary.png``.
 """
 
@@ -20,7 +20,8 @@ from .records import Record, read_records, write_whole
 
 DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
 BLOCK = re.compile(
-    r'(?P<begin><!-- (?:table of (?P<file>\S+): (?P<columns>[^>]*?)|summary of results) -->\n)'
+    r'(?P<begin><!-- (?:table of (?P<file>\S+): (?P<columns>[^>]*?)|'
+    r'(?P<all>summary of results|best of every study)) -->\n)'
     r'.*?(?P<end><!-- end of (?:table|summary) -->)',
     re.DOTALL,
 )
@@ -59,8 +60,9 @@ def rendered(text: str, document: Path, root: Path) -> str:
     configs = f'{os.path.relpath(root / "configs", document.parent)}/'
 
     def table(block: re.Match) -> str:
-        if block['file'] is None:
-            made = summary.markdown(all_gains(root))
+        if block['all']:
+            best = block['all'] == 'best of every study'
+            made = (summary.markdown_of_best if best else summary.markdown)(all_gains(root))
         else:
             columns = read_columns(block['columns'], document)
             made = tables.markdown(recorded(root / block['file'], document), columns, configs)
