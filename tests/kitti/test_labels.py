@@ -171,13 +171,22 @@ def test_results_that_leave_unknown_what_is_not_2d_are_read_column_by_column(tmp
     objects = read_objects([label_file(tmp_path, unknown, shifted)], scored=True)
     assert objects.bbox.tolist() == [[10, 20, 30, 40], [-10, 20, 30, 40]]
     assert objects.truncated.tolist() == [-1, 5]
-    # A longer and a shorter line make two of the right length on average.
     columns = unknown.split()
-    wrong = label_file(tmp_path, ' '.join([*columns, '1']), ' '.join(columns[:-1]))
-    assert [each.split(': ')[1][:10] for each in problems_of(wrong, scored=True)] == [
-        '17 columns',
-        '15 columns',
+    wrong = [
+        [*columns, '1'],
+        columns[:-1],  # with the one before, two of the right length on average
+        [columns[0], '5', *columns[4:]],  # in place of all the columns before the box
+        [*columns[:8], '5', columns[-1]],  # and behind it
     ]
+    path = label_file(tmp_path, unknown, *map(' '.join, wrong))
+    assert [each.removeprefix(f'{path}:')[:13] for each in problems_of(path, scored=True)] == [
+        '2: 17 columns',
+        '3: 15 columns',
+        '4: 14 columns',
+        '5: 10 columns',
+    ]
+    for line in map(' '.join, wrong):
+        assert len(problems_of(label_file(tmp_path, line), scored=True)) == 1
 
 
 def test_any_type_may_occur_where_none_is_known_and_case_does_not_matter(tmp_path):
