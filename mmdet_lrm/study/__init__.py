@@ -1,1 +1,1 @@
-"""What makes a comparison of detectors believable: fairness, spread, and tables of both."""
+"""Is it better? Studies that are planned, trained, and told by tables, plots and a verdict."""

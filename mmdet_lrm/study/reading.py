@@ -25,7 +25,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..launch import require_file
+from ..launch import config_path, require_file
 from .fairness import StudyError
 from .plan import LRM, Study, Variant
 
@@ -48,7 +48,7 @@ def read_study(
     Raises:
         StudyError: the file is no study, or has a name that a study does not have.
     """
-    path = Path(path)
+    path = Path(config_path(str(path)))
     require_file('study', path)
     given = Config.fromfile(path).to_dict()
     if 'baseline' not in given:

@@ -264,7 +264,7 @@ def config():
 
 
 def test_the_last_epochs_are_evaluated_and_no_best_one_is_kept(config):
-    config.default_hooks.checkpoint.save_best = 'auto'
+    config.default_hooks.checkpoint.update(save_best='auto', max_keep_ckpts=5)
     study = compare([TINY], ['num_hard=1'], last=4)
     found = measured(config, study, seed=3)
     assert found.randomness.seed == 3
