@@ -1,7 +1,7 @@
 """What the programs share: a command line that is checked before any long work begins."""
 
 from ..errors import LaunchError
-from .checkpoints import load_checkpoint
+from .checkpoints import allow_mmengine_checkpoints, load_checkpoint
 from .config import (
     add_common_arguments,
     config_path,
@@ -19,6 +19,7 @@ __all__ = [
     'LaunchError',
     'Settings',
     'add_common_arguments',
+    'allow_mmengine_checkpoints',
     'config_path',
     'find_datasets',
     'load_checkpoint',

@@ -22,13 +22,15 @@ PROTECTED, TRUSTED = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ON
 
 
 def protect_checkpoints(trust: bool = False) -> None:
-    """Let every ``torch.load`` of this process and those it starts take weights only, or anything.
-
-    A run's history, which MMEngine keeps beside the weights, is read either way.
-    """
+    """Let each ``torch.load``, here and in processes begun here, take weights only, or anything."""
     chosen, other = (TRUSTED, PROTECTED) if trust else (PROTECTED, TRUSTED)
     os.environ[chosen] = '1'
     os.environ.pop(other, None)
+    allow_mmengine_checkpoints()
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let ``weights_only`` include a run's history, which MMEngine keeps beside the weights."""
     core = getattr(np, '_core', None) or np.core  # numpy 2 and 1
     array = [core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype]
     dtypes = [type(np.dtype(kind)) for kind in ('float64', 'int64', 'uint32')]
@@ -50,8 +52,7 @@ def load_checkpoint(path: str | Path) -> object:
         LaunchError: it is none, is damaged, or holds more than weights and is not trusted.
     """
     trusted = TRUSTED in os.environ
-    if not trusted:
-        protect_checkpoints()
+    allow_mmengine_checkpoints()
     if not Path(path).is_file():
         raise LaunchError(f"the checkpoint '{path}' is not a file (from {Path.cwd()})")
     mapped = zipfile.is_zipfile(path)  # not so before torch 1.6

@@ -43,7 +43,8 @@ def training_config(args: argparse.Namespace) -> Config:
     cfg = load_config(args)
     apply_training_options(cfg, args)
     require_data(cfg, 'train_dataloader', 'val_dataloader')
-    start = cfg.load_from or (cfg.resume and find_latest_checkpoint(cfg.work_dir))
+    resumes = cfg.get('resume') and find_latest_checkpoint(cfg.work_dir)
+    start = cfg.get('load_from') or resumes
     if not start:
         require_pretrained(cfg.model, 'model')
     elif '://' not in start:

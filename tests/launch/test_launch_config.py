@@ -114,6 +114,14 @@ def test_resume_wins_over_where_the_config_starts_from(train, checkpoint):
     assert (resumed.resume, resumed.load_from) == (True, None)
 
 
+def test_a_config_need_not_say_where_it_starts_from(train):
+    whole = Config.fromfile(CONFIG)
+    for key in ('resume', 'load_from'):
+        whole.pop(key)
+    whole.dump('config.py')
+    assert train(config='config.py').get('load_from') is None
+
+
 def test_a_checkpoint_that_a_config_starts_from_and_lacks_is_named(train):
     with pytest.raises(LaunchError, match=r"the checkpoint 'none\.pth' is not a file"):
         train('--cfg-options', 'load_from=none.pth')
