@@ -10,7 +10,7 @@ pretrained = None
 
 model = dict(
     backbone=dict(init_cfg=pretrained and dict(type='Pretrained', checkpoint=pretrained)),
-    bbox_head=dict(num_classes=3),
+    bbox_head=dict(num_classes=len(_base_.classes)),
 )
 train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))

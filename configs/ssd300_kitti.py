@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         # The last two maps of a 960 x 300 input have 13 x 3 and 11 x 1 cells.
         anchor_generator=dict(strides=[8, 16, 32, 64, (73.8, 100), (87.3, 300)]),
     ),

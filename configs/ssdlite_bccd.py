@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         # White cells, red cells and platelets are near 110, 60 and 23 px at this size; the sizes
         # for COCO begin at 48.
         anchor_generator=dict(

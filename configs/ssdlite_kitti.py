@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         # The last three maps of a 960 x 320 input have 8 x 3, 4 x 2 and 2 x 1 cells. The sizes for
         # COCO begin at 48 px, where half of KITTI's objects end.
         anchor_generator=dict(

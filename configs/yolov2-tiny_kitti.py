@@ -8,6 +8,7 @@ _base_ = [
 # A detector that a CPU trains from scratch: 7 convolutions, half the size of KITTI's images, stride
 # 16, and a schedule of minutes, for which three of darknet's settings are too slow.
 max_epochs = 15
+lr = 2e-3
 
 model = dict(
     backbone=dict(
@@ -17,7 +18,7 @@ model = dict(
         norm_cfg=dict(type='BN', eps=1e-5, momentum=0.1),
     ),
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         in_channels=256,
         # Of tools/anchors.py on the usual train split; mean IoU 0.67.
         anchor_generator=dict(
@@ -46,7 +47,7 @@ val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
 
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=2e-3, weight_decay=0.01),
+    optimizer=dict(_delete_=True, type='AdamW', lr=lr, weight_decay=0.01),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),

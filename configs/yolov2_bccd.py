@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         # k-means with 1 - IoU on the boxes of the train split, at 416 x 416; mean IoU 0.85.
         anchor_generator=dict(
             type='YOLOAnchorGenerator',

@@ -33,7 +33,7 @@ model = dict(
         ),
     ),
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         # Of tools/anchors.py on the usual train split, at 1248 x 384; mean IoU 0.67.
         # With yolov2-voc.cfg's five priors none is tall, as pedestrians are.
         anchor_generator=dict(

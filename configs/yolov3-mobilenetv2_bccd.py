@@ -11,7 +11,7 @@ pretrained = None
 model = dict(
     backbone=dict(init_cfg=pretrained and dict(type='Pretrained', checkpoint=pretrained)),
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         # White cells, red cells and platelets are near 100, 52 and 20 px at this size.
         anchor_generator=dict(
             base_sizes=[

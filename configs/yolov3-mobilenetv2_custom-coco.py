@@ -8,8 +8,10 @@ _base_ = [
 # Your own data in COCO's layout: folders of images, and a JSON file of annotations for each.
 data_root = '{{$DATA_ROOT:data/mine}}'
 classes = ('RBC', 'WBC', 'Platelets')
-train_json, train_images = 'annotations/train.json', 'train/'
-val_json, val_images = 'annotations/val.json', 'val/'
+train_json = 'annotations/train.json'
+train_images = 'train/'
+val_json = 'annotations/val.json'
+val_images = 'val/'
 batch_size = 8
 max_epochs = 30
 # 'open-mmlab://mmdet/mobilenet_v2' downloads and starts from ImageNet's weights, None from scratch.

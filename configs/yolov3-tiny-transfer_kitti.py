@@ -9,6 +9,7 @@ _base_ = [
 # are weights of VOC for it, made as described there.
 pretrained = '{{$PRETRAINED:tiny-yolov2-trial3.pth}}'
 norm_cfg = dict(type='BN', eps=1e-5, momentum=0.1)
+lr = 2e-3
 
 model = dict(
     backbone=dict(
@@ -25,7 +26,7 @@ model = dict(
     ),
     neck=dict(num_scales=2, in_channels=[256, 128], out_channels=[128, 64], norm_cfg=norm_cfg),
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         in_channels=[128, 64],
         out_channels=[256, 128],
         norm_cfg=norm_cfg,
@@ -46,7 +47,7 @@ test_dataloader = val_dataloader
 
 # As there: the old layers move more slowly than the new ones.
 optim_wrapper = dict(
-    optimizer=dict(lr=2e-3),
+    optimizer=dict(lr=lr),
     paramwise_cfg=dict(
         custom_keys={
             'backbone': dict(lr_mult=0.1),

@@ -11,7 +11,7 @@ pretrained = None
 model = dict(
     backbone=dict(init_cfg=pretrained and dict(type='Pretrained', checkpoint=pretrained)),
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         # White cells, red cells and platelets are near 127 x 153, 68 x 87 and 27 x 35 px here.
         anchor_generator=dict(
             base_sizes=[

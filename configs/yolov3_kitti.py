@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(
     bbox_head=dict(
-        num_classes=3,
+        num_classes=len(_base_.classes),
         # Of tools/anchors.py on the usual train split; mean IoU 0.72.
         anchor_generator=dict(
             base_sizes=[

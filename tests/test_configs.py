@@ -135,11 +135,29 @@ def test_the_recipe_of_darknet(name):
     assert types[2:5] == ['DarknetJitter', 'DarknetHSV', 'RandomFlip']
 
 
-def test_the_tiny_detector_resizes_everywhere_to_its_own_size():
-    config = Config.fromfile(CONFIGS / 'yolov2-tiny_kitti.py')
+@pytest.mark.parametrize(
+    ('name', 'size'),
+    [
+        ('ssd300_bccd', (300, 300)),
+        ('ssd300_coco', (300, 300)),
+        ('ssd300_kitti', (960, 300)),
+        ('ssdlite_bccd', (320, 320)),
+        ('ssdlite_coco', (320, 320)),
+        ('ssdlite_kitti', (960, 320)),
+        ('yolov2_bccd', (416, 416)),
+        ('yolov2_kitti', (1248, 384)),
+        ('yolov2-tiny_kitti', (640, 192)),
+        ('yolov3_coco', (416, 416)),
+        ('yolov3_kitti', (1248, 384)),
+        ('yolov3-mobilenetv2_bccd', (320, 256)),
+        ('yolov3-mobilenetv2_kitti', (640, 192)),
+    ],
+)
+def test_a_detector_resizes_everywhere_to_its_own_size(name, size):
+    config = Config.fromfile(CONFIGS / f'{name}.py')
     for split in ('train', 'val', 'test'):
         pipeline = config[f'{split}_dataloader'].dataset.pipeline
-        assert [step.scale for step in pipeline if step.type == 'Resize'] == [(640, 192)]
+        assert [step.scale for step in pipeline if 'scale' in step] == [size]
 
 
 @pytest.mark.parametrize('layout', ['voc', 'coco'])

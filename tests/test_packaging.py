@@ -38,6 +38,14 @@ def test_every_model_is_in_a_collection_of_the_metafile():
     assert {model['In Collection'] for model in metafile['Models']} == names
 
 
+def test_a_model_is_in_a_collection_of_mining_if_its_name_says_so():
+    metafile = yaml.safe_load((ROOT / 'configs/metafile.yml').read_text())
+    for model in metafile['Models']:
+        mines = model['In Collection'].startswith('Loss Rank Mining')
+        of_objectness = model['In Collection'].endswith('objectness')
+        assert (mines, of_objectness) == ('_lrm' in model['Name'], 'objectness' in model['Name'])
+
+
 def test_the_constraints_pin_exact_versions():
     lines = (ROOT / 'constraints.txt').read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith('#')]
