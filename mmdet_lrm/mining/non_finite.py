@@ -19,9 +19,10 @@ class NonFiniteReport:
         return NonFiniteReport, ()
 
     def check(self, losses: dict[str, Tensor], valid: Tensor) -> None:
-        bad = torch.stack(
-            [(~torch.isfinite(loss.detach()) & valid).any(dim=1) for loss in losses.values()]
-        )
+        # The sum of an image is finite if and only if each loss is.
+        zero = valid.new_zeros((), dtype=torch.float32)
+        sums = [torch.where(valid, loss.detach(), zero).sum(dim=1) for loss in losses.values()]
+        bad = ~torch.stack(sums).isfinite()
         if not bad.is_cuda:
             self._raise_if_any(tuple(losses), bad, '')
             return

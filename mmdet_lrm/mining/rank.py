@@ -78,12 +78,12 @@ def num_to_keep(
 def hard_mask(loss: Tensor, num_hard: int | Tensor, valid: Tensor | None = None) -> Tensor:
     """Mask of the valid elements with the largest losses of each row, ties by index.
 
-    The same as ``(loss_rank(loss, valid) < num_hard) & valid`` for one sort of values instead of
-    two sorts of indices: the K-th largest loss is the threshold, and elements that equal it are
-    taken in the order of their index until K are kept.
+    The same as ``(loss_rank(loss, valid) < num_hard) & valid`` without a sort: the K-th largest
+    loss is the threshold, and elements that equal it are taken in the order of their index until K
+    are kept.
 
     Args:
-        loss: (N, P) finite losses.
+        loss: (N, P) finite losses, compared as float32.
         num_hard: elements to keep in each row, >= 0, one number or (N,) int64; more than the valid
             ones keeps all.
         valid: (N, P) bool; invalid elements are never kept and never count. All are by default.
@@ -93,16 +93,46 @@ def hard_mask(loss: Tensor, num_hard: int | Tensor, valid: Tensor | None = None)
     """
     if valid is None:
         valid = torch.ones_like(loss, dtype=torch.bool)
-    if loss.shape[1] == 0:
-        return valid.clone()
-    loss = loss.detach().masked_fill(~valid, -torch.inf)
-    num_hard = valid.sum(dim=1).clamp(max=num_hard)[:, None]
-    ordered = loss.sort(dim=1, descending=True).values
-    threshold = ordered.gather(1, (num_hard - 1).clamp(min=0))
+    loss = loss.detach().float()
+    loss = torch.where(valid, loss, loss.new_tensor(-torch.inf))
+    num_hard = valid.sum(dim=1).clamp(max=num_hard)[:, None].int()
+    # A row that keeps nothing has no element above its largest, and takes none of those.
+    threshold = kth_largest(loss, num_hard.clamp(min=1))
     harder = loss > threshold
-    tied = (loss == threshold) & valid
-    num_tied = num_hard - harder.sum(dim=1, keepdim=True)
-    return (harder | (tied & (tied.cumsum(dim=1) <= num_tied))) & (num_hard > 0)
+    tied = loss == threshold
+    num_tied = num_hard - harder.sum(dim=1, keepdim=True, dtype=torch.int32)
+    return harder | (tied & (tied.cumsum(dim=1, dtype=torch.int32) <= num_tied))
+
+
+def kth_largest(values: Tensor, k: Tensor) -> Tensor:
+    """The k-th largest of each row, with a k of its own, in time linear in the values.
+
+    Bisection over the 32 bits of a float: from the highest on, does the threshold with that bit set
+    still leave k values at or above it? torch's ``topk`` and ``kthvalue`` take one k for all rows
+    that the host knows, and longer than this where rows have tens of thousands of values.
+
+    Args:
+        values: (N, P) float32, not NaN.
+        k: (N, 1) int32 in 1..P.
+
+    Returns:
+        (N, 1) float32.
+    """
+    keys = _sortable(values.view(torch.int32))
+    at_least = torch.empty_like(keys)
+    threshold = torch.full_like(k, torch.iinfo(torch.int32).min)
+    for bit in (-(2**31), *(2**place for place in range(30, -1, -1))):
+        trial = threshold ^ bit
+        # Into numbers, not bools, which would take three times as long to write on the CPU.
+        torch.ge(keys, trial, out=at_least)
+        enough = at_least.sum(dim=1, keepdim=True, dtype=torch.int32) >= k
+        threshold = torch.where(enough, trial, threshold)
+    return _sortable(threshold).view(torch.float32)
+
+
+def _sortable(bits: Tensor) -> Tensor:
+    """Bits of floats as int32 to integers in the order of the floats, and back."""
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
 def thin_by_nms(loss: Tensor, valid: Tensor, bboxes: Tensor, iou_thr: float) -> Tensor:

@@ -22,9 +22,16 @@ def reduce_losses(
     Returns:
         By term, a scalar. The gradient reaches the priors in the mask only.
     """
-    mask = prior_losses.valid if mask is None else mask
-    by = divisor(prior_losses, mask, normalizer)
-    return {term: masked_sum(loss, mask) / by for term, loss in prior_losses.losses.items()}
+    valid = prior_losses.valid
+    by = divisor(prior_losses, valid if mask is None else mask, normalizer)
+    # `where` for the invalid, which may be infinite (0 * inf is NaN), and which lie side by side.
+    # A product for the easy, since a choice element by element takes the CPU ten times as long.
+    zero = valid.new_zeros((), dtype=torch.float32)
+    losses = {term: torch.where(valid, loss, zero) for term, loss in prior_losses.losses.items()}
+    if mask is not None:
+        kept = mask.float()
+        losses = {term: loss * kept for term, loss in losses.items()}
+    return {term: loss.sum() / by for term, loss in losses.items()}
 
 
 def divisor(prior_losses: PriorLosses, mask: Tensor, normalizer: str) -> float | Tensor:
@@ -43,9 +50,3 @@ def divisor(prior_losses: PriorLosses, mask: Tensor, normalizer: str) -> float |
     if normalizer == 'positives':
         counted = prior_losses.given('positive', "lrm.normalizer='positives'") & prior_losses.valid
     return reduce_mean(counted.sum().float()).clamp(min=1)
-
-
-def masked_sum(loss: Tensor, mask: Tensor) -> Tensor:
-    """Sum of the losses where ``mask`` is True."""
-    # `where`, not a product: a prior outside the mask may be infinite, and 0 * inf is NaN.
-    return torch.where(mask, loss, loss.new_zeros(())).sum()

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from mmdet_lrm.mining import (
     Level,
     hard_mask,
+    kth_largest,
     loss_rank,
     num_to_keep,
     per_cell,
@@ -70,6 +71,25 @@ def test_hard_mask_equals_the_ranks_below_k(seed, num_imgs, num_priors):
     num_hard = torch.randint(0, num_priors + 2, (num_imgs,), generator=generator)
     expected = (loss_rank(loss, valid) < num_hard[:, None]) & valid
     assert torch.equal(hard_mask(loss, num_hard, valid), expected)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 40))
+def test_the_kth_largest_is_that_of_a_sort(seed, num_rows, num_values):
+    generator = torch.Generator().manual_seed(seed)
+    # Bits of any float, of both signs and every size, and some twice.
+    bits = torch.randint(-(2**31), 2**31, (num_rows, num_values), generator=generator)
+    values = bits.int().view(torch.float32).nan_to_num(nan=0.0)
+    values[:, : num_values // 3] = values[:, :1]
+    k = torch.randint(1, num_values + 1, (num_rows, 1), generator=generator)
+    expected = values.sort(dim=1, descending=True).values.gather(1, k - 1)
+    assert torch.equal(kth_largest(values, k.int()), expected)
+
+
+def test_zeros_of_both_signs_tie_and_losses_may_be_negative():
+    loss = torch.tensor([[-0.0, 0.0, -1.0, -0.0]])
+    assert rows(hard_mask(loss, 2)) == [[1, 1, 0, 0]]
+    assert rows(hard_mask(loss, 3)) == [[1, 1, 0, 1]]
 
 
 def test_a_ratio_counts_the_valid_priors_and_rounds_up():

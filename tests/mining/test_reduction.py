@@ -51,10 +51,11 @@ def test_a_count_is_the_mean_of_the_processes(monkeypatch, normalizer, counted):
     )
 
 
-def test_what_is_left_out_may_be_infinite_and_has_no_gradient():
-    loss = torch.tensor([[1.0, torch.inf, 2.0, torch.nan]]).requires_grad_()
-    mask = torch.tensor([[True, False, True, False]])
-    total = reduce_losses(PriorLosses(dict(loss=loss), torch.ones_like(mask)), mask)['loss']
+def test_what_is_invalid_may_be_infinite_and_what_is_left_out_has_no_gradient():
+    loss = torch.tensor([[1.0, torch.inf, 2.0, torch.nan, 5.0]]).requires_grad_()
+    valid = torch.tensor([[True, False, True, False, True]])
+    mask = torch.tensor([[True, False, True, False, False]])
+    total = reduce_losses(PriorLosses(dict(loss=loss), valid), mask)['loss']
     total.backward()
     assert total.item() == 3
-    assert loss.grad.tolist() == [[1.0, 0.0, 1.0, 0.0]]
+    assert loss.grad.tolist() == [[1.0, 0.0, 1.0, 0.0, 0.0]]
