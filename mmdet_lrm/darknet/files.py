@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 from torch import nn
 
 from ..text import TextError, read_text
@@ -114,6 +115,8 @@ def import_backbone(
     backbone, described = backbone_description(sections, layers)
     arrays = {index: arrays[index] for index in arrays if index < len(described)}
     state = to_state_dict(described, arrays)
+    if not state:
+        raise DarknetError(f'{weights} has no layer of a backbone')
     meta = dict(darknet_header=tuple(header))
 
     def verified(checkpoint: Path) -> str:
@@ -253,7 +256,10 @@ def _thresholds(model: nn.Module) -> str:
 def _read_config(config: str | Path) -> Config:
     if not Path(config).is_file():
         raise DarknetError(f'the config {config} is not a file (from {Path.cwd()})')
-    cfg = Config.fromfile(config)
+    try:
+        cfg = Config.fromfile(config)
+    except (OSError, SyntaxError, NameError, ImportError, ConfigParsingError) as error:
+        raise DarknetError(f'{config} cannot be read as a config: {error}') from error
     if 'model' not in cfg:
         raise DarknetError(f'{config} has no model; it is no config of a detector')
     return cfg
