@@ -16,8 +16,8 @@ import sys
 import warnings
 from pathlib import Path
 
-from mmdet_lrm.darknet.cfg import DarknetError
 from mmdet_lrm.darknet.files import export_network, import_backbone, import_network
+from mmdet_lrm.errors import UserError
 from mmdet_lrm.launch import config_path
 
 
@@ -60,7 +60,7 @@ def main() -> None:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning
             written = run(args)
-    except DarknetError as error:
+    except (UserError, OSError) as error:
         sys.exit(f'error: {error}')
     print('wrote', ', '.join(map(str, written)))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import UserError
 from ..text import TextError, read_text
 from .keys import fault, is_understood
 
@@ -30,7 +31,7 @@ BEGIN = 'does not begin with a [net] section; it is no .cfg of darknet'
 ACTIVATIONS = ('leaky', 'linear')
 
 
-class DarknetError(ValueError):
+class DarknetError(UserError):
     """A file that cannot be read, converted or written; the message says where and why."""
 
 

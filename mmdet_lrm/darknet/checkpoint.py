@@ -10,8 +10,8 @@ from ..launch import allow_mmengine_checkpoints
 from .cfg import DarknetError
 from .weights import Header
 
-# What torch.load raises on files that are no checkpoints, or broken ones.
-BROKEN = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError)
+# What torch.load raises, beside UnpicklingError, on files that are no checkpoints.
+BROKEN = (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
@@ -27,13 +27,15 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
     except pickle.UnpicklingError as error:
         held = re.search(r'(?:GLOBAL|global:?) [`\'"]?([\w.]+)', str(error))
         if held is None:
-            raise DarknetError(f'{path} is no checkpoint of PyTorch') from error
+            raise DarknetError(f'{path} is no whole checkpoint of PyTorch') from error
         raise DarknetError(
             f'{path} holds {held[1]}, for which code would run that the file names; only tensors '
             f'and what MMEngine keeps beside them are read. Save its state_dict by itself'
         ) from error
+    except OSError as error:
+        raise DarknetError(f'{path} cannot be read: {error}') from error
     except BROKEN as error:
-        raise DarknetError(f'{path} cannot be read: {str(error).splitlines()[0]}') from error
+        raise DarknetError(f'{path} is no whole checkpoint of PyTorch') from error
     state = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else loaded
     if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
         raise DarknetError(f'{path} holds a {type(loaded).__name__}, and no state_dict of tensors')

@@ -53,7 +53,7 @@ def detector_config(sections: Sequence[Section], layers: Sequence[Layer]) -> dic
         )
     *body, prediction, region = layers
     channels, *input_size = input_shape(sections[0])
-    head = _yolov2_head(prediction, region, _stride(region, input_size))
+    head = _yolov2_head(prediction, region, input_size)
     for layer in body:
         if layer.kind not in BODY_KINDS:
             raise DarknetError(f'{layer} is not supported within a detector')
@@ -148,7 +148,7 @@ def _spec(layer: Layer) -> dict:
     return dict(kind=layer.kind) | layer.settings
 
 
-def _yolov2_head(prediction: Layer, region: Layer, stride: int) -> dict:
+def _yolov2_head(prediction: Layer, region: Layer, input_size: Sequence[int]) -> dict:
     section = region.section
     num, classes = section.integer('num', 5), section.integer('classes')
     pairs = _anchors(section)
@@ -163,6 +163,7 @@ def _yolov2_head(prediction: Layer, region: Layer, stride: int) -> dict:
             f'{section} has num={num} and classes={classes}; they must be at least 1'
         )
     _check_prediction(prediction, section, num * (5 + classes))
+    stride = _stride(region, input_size)
     return dict(
         type='YOLOV2Head',
         num_classes=classes,
@@ -278,9 +279,13 @@ def backbone_description(
 
 def own_structure(net: Section, model: nn.Module, described: Sequence[Described]) -> list[tuple]:
     """Of a model on the input of ``net``, but with the channels that the model takes itself."""
-    first = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
-    own_net = Section('net', net.options | dict(channels=str(first.in_channels)))
+    own_net = Section('net', net.options | dict(channels=str(image_channels(model))))
     return structure(follow([own_net, *(each.section for each in described)]))
+
+
+def image_channels(model: nn.Module) -> int:
+    """Of the images that the first convolution takes."""
+    return next(each for each in model.modules() if isinstance(each, nn.Conv2d)).in_channels
 
 
 def structure(layers: Sequence[Layer]) -> list[tuple]:

@@ -211,8 +211,9 @@ def conv_section(module: nn.Module) -> Section:
         plain &= not module.with_explicit_padding
     if normed:
         # SyncBN is a batch norm; GroupNorm and InstanceNorm are none.
-        plain &= isinstance(module.norm, (nn.BatchNorm2d, nn.SyncBatchNorm))
-        plain &= module.norm.affine and module.norm.track_running_stats
+        norm = module.norm
+        plain &= isinstance(norm, (nn.BatchNorm2d, nn.SyncBatchNorm)) and norm.affine
+        plain &= getattr(norm, 'track_running_stats', False)
     if active:
         plain &= isinstance(module.activate, nn.LeakyReLU)
         plain &= getattr(module.activate, 'negative_slope', None) == 0.1

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 from torch import nn
 
 from ..text import TextError, read_text
@@ -19,6 +20,7 @@ from .convert import (
     backbone_description,
     build,
     detector_config,
+    image_channels,
     to_arrays,
     to_state_dict,
 )
@@ -28,6 +30,7 @@ from .surroundings import fold_epsilons, fold_preprocessing, pipeline_input
 from .weights import Arrays, check_arrays, read_weights, write_weights
 
 LOGGER = logging.getLogger(__name__)
+GREY = dict(type='RandomGrayscale', prob=1.0, channel_weights=(0.114, 0.587, 0.299))
 KNOWN_CLASSES = {20: VOCDataset.METAINFO, 80: CocoDataset.METAINFO}
 
 
@@ -112,6 +115,8 @@ def import_backbone(
     backbone, described = backbone_description(sections, layers)
     arrays = {index: arrays[index] for index in arrays if index < len(described)}
     state = to_state_dict(described, arrays)
+    if not state:
+        raise DarknetError(f'{weights} has no layer of a backbone')
     meta = dict(darknet_header=tuple(header))
 
     def verified(checkpoint: Path) -> str:
@@ -133,14 +138,17 @@ def import_backbone(
 def inference_config(model: dict, net: Section, metainfo: dict, letterbox: bool) -> dict:
     """A config for DetInferencer and tools/test.py, with darknet's preprocessing."""
     scale = (net.integer('width'), net.integer('height'))
-    color_type = 'grayscale' if input_shape(net)[0] == 1 else 'color'
     keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
     resize = dict(type='Resize', scale=scale, keep_ratio=False)
     if letterbox:
         resize = dict(type='DarknetLetterbox', scale=scale)
         keys = (*keys, 'letterbox')
+    load = [dict(type='LoadImageFromFile')]
+    if input_shape(net)[0] == 1:
+        # The second is for arrays that the inferencer is given; its weights are those of a loader.
+        load = [dict(type='LoadImageFromFile', color_type='grayscale'), GREY]
     pipeline = [
-        dict(type='LoadImageFromFile', color_type=color_type),
+        *load,
         resize,
         dict(type='LoadAnnotations', with_bbox=True),
         dict(type='PackDetInputs', meta_keys=keys),
@@ -209,7 +217,8 @@ def export_network(
     image = pipeline_input(cfg)
     state, meta = read_checkpoint(checkpoint)
     arrays = to_arrays(described, state)
-    net = Section('net', {k: str(v) for k, v in net_options(*image).items()})
+    options = net_options(image.width, image.height, image.letterbox, image_channels(model))
+    net = Section('net', {key: str(value) for key, value in options.items()})
     sections = [net, *(each.section for each in described)]
     layers = follow(sections)
     check_arrays(layers, arrays)
@@ -247,7 +256,10 @@ def _thresholds(model: nn.Module) -> str:
 def _read_config(config: str | Path) -> Config:
     if not Path(config).is_file():
         raise DarknetError(f'the config {config} is not a file (from {Path.cwd()})')
-    cfg = Config.fromfile(config)
+    try:
+        cfg = Config.fromfile(config)
+    except (OSError, SyntaxError, NameError, ImportError, ConfigParsingError) as error:
+        raise DarknetError(f'{config} cannot be read as a config: {error}') from error
     if 'model' not in cfg:
         raise DarknetError(f'{config} has no model; it is no config of a detector')
     return cfg
@@ -274,14 +286,14 @@ def _class_names(cfg: Config, meta: dict, num_classes: int) -> list[str]:
     return names
 
 
-def net_options(width: int, height: int, letterbox: bool = False, grey: bool = False) -> dict:
+def net_options(width: int, height: int, letterbox: bool = False, channels: int = 3) -> dict:
     """yolov2-voc.cfg's, with which darknet can train the network further."""
     options = dict(
         batch=64,
         subdivisions=8,
         width=width,
         height=height,
-        channels=1 if grey else 3,
+        channels=channels,
         momentum=0.9,
         decay=0.0005,
         angle=0,
@@ -352,8 +364,9 @@ def _verify_backbone(
     module = backbone.get_submodule(described[last].prefix.removeprefix('backbone.'))
     module.register_forward_hook(lambda module, args, out: caught.append(out))
     _, image = _random_image(net)
+    backbone.eval()
     with torch.no_grad():
-        backbone.eval()(torch.from_numpy(image)[None])
+        backbone(torch.from_numpy(image)[None])
     others, reader = read_maps(layers, arrays, image, [last], cpu_deviation)
     return check([caught[0][0].numpy()], others, reader)
 

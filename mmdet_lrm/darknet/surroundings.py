@@ -52,6 +52,8 @@ def pipeline_input(cfg: Config) -> Input:
             resizes.append((kind, step))
         elif kind == 'LoadImageFromFile':
             grey = step.get('color_type', 'color') == 'grayscale'
+        elif kind == 'RandomGrayscale' and step.get('prob') == 1 and not step.get('keep_channels'):
+            grey = True
         elif kind not in ('LoadAnnotations', 'PackDetInputs'):
             raise DarknetError(
                 f'test_dataloader.dataset.pipeline of the config has the step {kind}, which '

@@ -106,10 +106,10 @@ def _place(
 ) -> dict:
     """The image at this size and place on a grey canvas, and its boxes with it."""
     height, width = results['img'].shape[:2]
-    image = np.full((scale[1], scale[0], 3), fill, results['img'].dtype)
-    image[top : top + new_height, left : left + new_width] = cv2.resize(
-        results['img'], (new_width, new_height), interpolation=cv2.INTER_LINEAR
-    )
+    resized = cv2.resize(results['img'], (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+    # A grey image has no third axis.
+    image = np.full((scale[1], scale[0], *resized.shape[2:]), fill, resized.dtype)
+    image[top : top + new_height, left : left + new_width] = resized
     results['img'] = image
     results['img_shape'] = image.shape[:2]
     if results.get('gt_bboxes') is not None:

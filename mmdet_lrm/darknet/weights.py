@@ -64,20 +64,7 @@ def read_weights(
         data = path.read_bytes()
     except OSError as error:
         raise DarknetError(f'{path} cannot be read: {error}') from error
-    if len(data) < 16:
-        raise DarknetError(f'{path} has {len(data)} bytes; the header alone has 16 or 20')
-    major, minor, revision = (int(each) for each in np.frombuffer(data, '<i4', 3))
-    if not (0 <= major < 1000 and 0 <= minor < 1000):
-        raise DarknetError(f'{path} has the version {major}.{minor}; it is no file of darknet')
-    header = Header(major, minor, revision)
-    end = 20 if header.wide else 16
-    if len(data) < end or (len(data) - end) % 4:
-        raise DarknetError(f'{path} has {len(data)} bytes, no header and whole float32 numbers')
-    (seen,) = np.frombuffer(data[12:end], '<u8' if header.wide else '<i4')
-    if not 0 <= seen < 2**63:
-        raise DarknetError(f'{path} counts {seen} images; its header is broken')
-    header = header._replace(seen=int(seen))
-    numbers = np.frombuffer(data, '<f4', offset=end)
+    header, numbers = _split(path, data)
     arrays, position = {}, 0
     for layer in layers:
         shapes = parameters(layer)
@@ -108,6 +95,23 @@ def read_weights(
             f'{len(numbers)}. It belongs to another .cfg'
         )
     return header, arrays
+
+
+def _split(path: Path, data: bytes) -> tuple[Header, np.ndarray]:
+    """The header, and the float32 numbers behind it."""
+    if len(data) < 16:
+        raise DarknetError(f'{path} has {len(data)} bytes; the header alone has 16 or 20')
+    major, minor, revision = (int(each) for each in np.frombuffer(data, '<i4', 3))
+    if not (0 <= major < 1000 and 0 <= minor < 1000):
+        raise DarknetError(f'{path} has the version {major}.{minor}; it is no file of darknet')
+    header = Header(major, minor, revision)
+    end = 20 if header.wide else 16
+    if len(data) < end or (len(data) - end) % 4:
+        raise DarknetError(f'{path} has {len(data)} bytes, no header and whole float32 numbers')
+    (seen,) = np.frombuffer(data[12:end], '<u8' if header.wide else '<i4')
+    if not 0 <= seen < 2**63:
+        raise DarknetError(f'{path} counts {seen} images; its header is broken')
+    return header._replace(seen=int(seen)), np.frombuffer(data, '<f4', offset=end)
 
 
 def check_arrays(layers: Sequence[Layer], arrays: dict[int, Arrays]) -> None:

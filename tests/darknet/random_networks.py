@@ -17,12 +17,8 @@ def net(width, height, **options):
 
 
 def conv(filters, size=3, norm=1, activation='leaky', stride=1, **options):
-    return section(
-        'convolutional',
-        **dict(batch_normalize=norm, filters=filters, size=size, stride=stride, pad=1),
-        activation=activation,
-        **options,
-    )
+    given = dict(batch_normalize=norm, filters=filters, size=size, stride=stride, pad=1)
+    return section('convolutional', **given | dict(activation=activation) | options)
 
 
 def pool(size=2, stride=2, **options):
@@ -130,7 +126,4 @@ def _random_conv(rng, plain, groups=True):
         )
         if groups and rng.random() < 0.3:
             options |= dict(groups=2)
-    pad = dict(pad=options.pop('pad', 1))
-    made = conv(4 * rng.integers(1, 4), rng.choice([1, 2, 3, 5]), **options)
-    made.options |= {key: str(value) for key, value in pad.items()}
-    return made
+    return conv(4 * rng.integers(1, 4), rng.choice([1, 2, 3, 5]), **options)

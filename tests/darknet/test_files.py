@@ -1,13 +1,16 @@
 """Darknet's files as such: reading, writing, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from mmengine.hub import get_config
+from random_networks import conv, net, write_random
 
 from mmdet_lrm.darknet.cfg import DarknetError, Section, follow, read_cfg, write_cfg
 from mmdet_lrm.darknet.convert import build, detector_config, structure, to_arrays
-from mmdet_lrm.darknet.describe import describe
+from mmdet_lrm.darknet.describe import describe, describe_backbone
 from mmdet_lrm.darknet.files import import_backbone, import_network, net_options
 from mmdet_lrm.darknet.networks import max_pool
 from mmdet_lrm.darknet.weights import Header, parameters, read_weights, write_weights
@@ -216,6 +219,59 @@ def test_names_must_be_as_many_as_classes(files, tmp_path):
     assert checkpoint['meta']['dataset_meta']['classes'] == ('cat',)
 
 
+@pytest.mark.parametrize('mark', [b'', b'\xef\xbb\xbf'])
+def test_names_are_utf8_with_or_without_a_mark(files, tmp_path, mark):
+    names = tmp_path / 'my.names'
+    names.write_bytes(mark + 'Käfer\r\n'.encode())
+    import_network(*files, tmp_path / 'out', names)
+    assert torch.load(tmp_path / 'out.pth')['meta']['dataset_meta']['classes'] == ('Käfer',)
+
+
+def test_names_in_latin1_are_taken_with_a_word(files, tmp_path):
+    names = tmp_path / 'my.names'
+    names.write_bytes('Käfer\n'.encode('latin-1'))
+    with pytest.warns(UserWarning, match=r'my\.names is not UTF-8: byte 0xe4 at offset 1; it was'):
+        import_network(*files, tmp_path / 'out', names)
+    assert torch.load(tmp_path / 'out.pth')['meta']['dataset_meta']['classes'] == ('Käfer',)
+    names.write_bytes('cat\n'.encode('utf-16'))
+    with pytest.raises(DarknetError, match='begins with the mark of UTF-16'):
+        import_network(*files, tmp_path / 'again', names)
+
+
+@pytest.mark.parametrize(
+    ('mark', 'encoding'), [(b'', 'utf-8'), (b'\xef\xbb\xbf', 'utf-8'), (b'', 'gbk')]
+)
+def test_comments_of_any_encoding_do_not_matter(files, mark, encoding):
+    plain = [(each.kind, each.options) for each in read_cfg(files[0])]
+    # Of these two characters GBK has the bytes 0xa9 0x5b and 0xc0 0x85: a bracket, and one that
+    # ends a line in Unicode.
+    comment = '# 輀庛' if encoding == 'utf-8' else '# \u6797\u8bad\u7ec3'
+    files[0].write_bytes(mark + f'{comment}\r\n{CFG}'.encode(encoding))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore' if encoding == 'gbk' else 'error')
+        assert [(each.kind, each.options) for each in read_cfg(files[0])] == plain
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ('[convolutional]', '[convolutional]\nchannels=1', 'channels=1, which is not understood'),
+        ('height=32', 'height=32\nchannels=4', r'channels=4 in line 5; images of 1 channel'),
+        ('height=32', 'height=0', r'height=0 in line 4; it must be at least 1'),
+        ('size=1\n', 'size=1\npadding=1\n#', r'no 1x1 convolution of stride 1 without padding'),
+        ('anchors=1,1, 2,2', 'anchors=1,1,2', r'must have anchors in pairs of positive numbers'),
+        ('stride=2', 'stride_x=4', r'needs the same stride down and across'),
+    ],
+)
+def test_what_a_detector_cannot_have_is_refused(files, tmp_path, old, new, message):
+    files[0].write_text(
+        CFG.replace(old, new, 1).replace('pad=1\nactivation=linear', 'activation=linear')
+    )
+    with pytest.raises(DarknetError, match=message):
+        import_network(*files, tmp_path / 'out')
+    assert not list(tmp_path.glob('out*'))
+
+
 def test_a_plain_stack_becomes_tiny_yolov2(files):
     sections = read_cfg(files[0])
     model = detector_config(sections, follow(sections))
@@ -276,6 +332,33 @@ def test_the_first_layers_of_darknet19_become_a_backbone(tmp_path):
     assert not [key for key in imported if not key.startswith('backbone.')]
     with pytest.raises(DarknetError, match='too short: layer 23 '):
         import_network(tmp_path / 'net.cfg', tmp_path / 'part.23', tmp_path / 'whole')
+
+
+@pytest.mark.parametrize(
+    ('backbone_type', 'kind', 'key', 'value'),
+    [
+        ('Darknet19', 'maxpool', 'size', '3'),
+        ('Darknet19', 'convolutional', 'activation', 'linear'),
+        ('Darknet19', 'net', 'channels', '1'),
+        ('Darknet', 'shortcut', 'from', '-6'),
+    ],
+)
+def test_a_classifier_is_matched_by_all_of_its_layers(tmp_path, backbone_type, kind, key, value):
+    backbone = build(dict(type=backbone_type))
+    body = [each.section for each in describe_backbone(backbone)[0]]
+    sections = [net(64, 64), *body, conv(9, 1, 0, 'linear'), Section('avgpool'), Section('softmax')]
+    files = write_random(sections, tmp_path / 'net', np.random.default_rng(0))
+    (file,) = import_backbone(*files, tmp_path / 'out')
+    state = torch.load(file)['state_dict']
+    state = {name.removeprefix('backbone.'): values for name, values in state.items()}
+    missing = backbone.load_state_dict(state, strict=False).missing_keys
+    assert missing == []
+
+    [each for each in [sections[0], *body] if each.kind == kind][-1].options[key] = value
+    write_random(sections, tmp_path / 'net', np.random.default_rng(0))
+    with pytest.raises(DarknetError, match='neither a detector nor the classifier'):
+        import_backbone(*files, tmp_path / 'again')
+    assert not (tmp_path / 'again.pth').exists()
 
 
 def test_max_pooling_pads_as_darknet():
