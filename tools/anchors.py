@@ -8,17 +8,16 @@ ones, and the lines to paste into the config. --out draws boxes and priors.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
+import installed  # noqa: F401
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmdet_lrm.darknet.boxes import box_sizes, input_size, own_priors
 from mmdet_lrm.darknet.priors import by_level, cluster, counts_by_level, draw, mean_iou
-from mmdet_lrm.errors import UserError
-from mmdet_lrm.launch import Settings, config_path, require_data
+from mmdet_lrm.launch import Settings, config_path, program, require_data
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -68,7 +67,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f'error: {error}')
+    program(main)

@@ -16,9 +16,10 @@ import sys
 import warnings
 from pathlib import Path
 
+import installed  # noqa: F401
+
 from mmdet_lrm.darknet.files import export_network, import_backbone, import_network
-from mmdet_lrm.errors import UserError
-from mmdet_lrm.launch import config_path
+from mmdet_lrm.launch import config_path, program
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -56,12 +57,9 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = show_warning
-            written = run(args)
-    except (UserError, OSError) as error:
-        sys.exit(f'error: {error}')
+    with warnings.catch_warnings():
+        warnings.showwarning = show_warning
+        written = run(args)
     print('wrote', ', '.join(map(str, written)))
 
 
@@ -81,4 +79,4 @@ def show_warning(message: Warning, *_: object, **__: object) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    program(main, OSError)

@@ -15,6 +15,7 @@ import mmdet_lrm
 from ..errors import LaunchError
 from .checkpoints import protect_checkpoints, require_checkpoint
 from .settings import Settings
+from .variables import load_with_variables
 
 INSTALL = (
     "Use the Python of `make venv`, .venv/bin/python, or `pip install -e '.[onedl]'` in the folder "
@@ -54,7 +55,7 @@ def load_config(args: argparse.Namespace) -> Config:
     args.config = config_path(args.config)
     require_file('config', args.config)
     try:
-        cfg = Config.fromfile(args.config)
+        cfg = load_with_variables(args.config, args.cfg_options or {})
     except ImportError as error:
         reason = error
         while reason.__context__:  # MMEngine's own message lists the whole sys.path

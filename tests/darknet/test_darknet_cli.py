@@ -1,4 +1,4 @@
-import importlib
+import runpy
 import sys
 from pathlib import Path
 
@@ -11,15 +11,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def darknet(monkeypatch):
     """Run tools/darknet.py with these arguments."""
-    monkeypatch.syspath_prepend(ROOT / 'tools')
 
     def run(*arguments):
         monkeypatch.setattr(sys, 'argv', ['darknet.py', *map(str, arguments)])
-        importlib.import_module('darknet').main()
+        runpy.run_path(str(ROOT / 'tools/darknet.py'), run_name='__main__')
 
-    yield run
-    for name in ('darknet', 'launch'):
-        sys.modules.pop(name, None)
+    return run
 
 
 def test_the_inferencer_takes_what_is_imported_at_once(darknet, shared_dir, tmp_path, capsys):
