@@ -7,7 +7,6 @@ from mmdet.models.task_modules.prior_generators import SSDAnchorGenerator, YOLOA
 from mmengine.structures import InstanceData
 
 from mmdet_lrm.heads.targets import (
-    box_overlap,
     first_of_each,
     in_ignored,
     match_by_iou,
@@ -16,6 +15,7 @@ from mmdet_lrm.heads.targets import (
     pad_truths,
     to_priors,
 )
+from mmdet_lrm.mining.overlap import box_overlap
 
 SIDE = 64
 GRIDS = [(2, 2), (4, 4), (8, 8)]
@@ -121,6 +121,8 @@ def test_overlap_of_hand_worked_boxes():
     assert box_overlap(boxes, other).tolist() == [1.0, 0.5, 0.0]
     assert box_overlap(boxes, other, mode='iof').tolist() == [1.0, 0.5, 0.0]
     assert box_overlap(other, boxes, mode='iof').tolist() == [1.0, 1.0, 0.0]
+    small = torch.tensor([0.0, 0, 0.5, 0.5])
+    assert box_overlap(small, torch.tensor([0.0, 0, 0.5, 0.25])).item() == 0.5
 
 
 def test_padding_overlaps_nothing():
