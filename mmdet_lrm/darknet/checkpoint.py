@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import struct
 from pathlib import Path
 
 import torch
@@ -11,7 +12,10 @@ from .cfg import DarknetError
 from .weights import Header
 
 # What torch.load raises, beside UnpicklingError, on files that are no checkpoints.
-BROKEN = (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError)
+BROKEN = (
+    *(RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError),
+    *(AssertionError, struct.error),
+)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict]:

@@ -52,12 +52,18 @@ def test_what_mmengine_keeps_beside_the_weights_is_read(network, tmp_path):
     assert (tmp_path / 'out.weights').exists()
 
 
+def write_legacy_without_storages(path):
+    torch.save(dict(a=torch.zeros(9)), path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:-60])
+
+
 @pytest.mark.parametrize(
     ('write', 'message'),
     [
         (lambda path: path.write_text('hello, I am a text\n'), 'is no whole checkpoint of PyTorch'),
         (lambda path: path.write_bytes(b''), 'is no whole checkpoint'),
         (lambda path: path.write_bytes(b'PK\x03\x04' + bytes(60)), 'is no whole checkpoint'),
+        (write_legacy_without_storages, 'is no whole checkpoint'),
         (lambda path: path.unlink(), 'cannot be read: .*No such file'),
         (lambda path: torch.save([1, 2], path), 'holds a list, and no state_dict of tensors'),
         (lambda path: torch.save(torch.zeros(3), path), 'holds a Tensor, and no state_dict'),

@@ -243,9 +243,8 @@ def test_names_in_latin1_are_taken_with_a_word(files, tmp_path):
 )
 def test_comments_of_any_encoding_do_not_matter(files, mark, encoding):
     plain = [(each.kind, each.options) for each in read_cfg(files[0])]
-    # Of these two characters GBK has the bytes 0xa9 0x5b and 0xc0 0x85: a bracket, and one that
-    # ends a line in Unicode.
-    comment = '# 輀庛' if encoding == 'utf-8' else '# \u6797\u8bad\u7ec3'
+    # The second byte of the one is what ends a line in Latin-1, of the other a bracket.
+    comment = '# ' + b'\xb0\x85 \xc0\x5b'.decode('gbk')
     files[0].write_bytes(mark + f'{comment}\r\n{CFG}'.encode(encoding))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore' if encoding == 'gbk' else 'error')
