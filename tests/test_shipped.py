@@ -17,12 +17,12 @@ def test_a_config_of_the_checkout_is_found_with_and_without_its_ending(name):
     assert os.path.samefile(mmdet_lrm.config(name), expected)
 
 
-def test_an_installed_package_has_its_own_copy(tmp_path, monkeypatch):
-    package = tmp_path / 'site-packages' / 'mmdet_lrm'
-    shutil.copytree(CONFIGS / '_base_', package / '.mim' / 'configs' / '_base_')
-    monkeypatch.setattr(shipped, 'PACKAGE', package)
+@pytest.mark.parametrize('folder', ['mmdet_lrm/.mim/configs', 'configs'])
+def test_a_wheel_has_its_own_copy_and_a_bare_checkout_its_folder(folder, tmp_path, monkeypatch):
+    shutil.copytree(CONFIGS / '_base_', tmp_path / folder / '_base_')
+    monkeypatch.setattr(shipped, 'PACKAGE', tmp_path / 'mmdet_lrm')
     found = mmdet_lrm.config('_base_/datasets/kitti')
-    assert found == str(package / '.mim/configs/_base_/datasets/kitti.py')
+    assert found == str(tmp_path / folder / '_base_/datasets/kitti.py')
 
 
 def test_a_name_that_no_config_has_is_an_error_with_names_like_it():
