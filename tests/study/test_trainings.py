@@ -1,6 +1,7 @@
 """Trainings as processes: their logs, what their parts took, and how they are found again."""
 
 import json
+import time
 
 import pytest
 from mmengine.config import Config
@@ -122,5 +123,7 @@ def test_stopped_trainings_end_and_say_so(tmp_path, monkeypatch):
     program.write_text('import time; time.sleep(60)')
     stopped = Trainings(program)
     stopped.stop()
+    begin = time.monotonic()
     with pytest.raises(TrainingError, match='training a was stopped'):
         stopped.train('a', CONFIG, tmp_path / 'run')
+    assert time.monotonic() - begin < 30  # the process sleeps for 60
