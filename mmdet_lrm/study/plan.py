@@ -13,6 +13,11 @@ from ..launch import config_path, find_datasets, require_data, require_file
 from .fairness import StudyError, check_fair, differences, initial_weights
 
 LRM = 'model.bbox_head.lrm'
+# What is no key of a config: a change of several, wherever they stand.
+WHOLE = {
+    'epochs': ('train_cfg.max_epochs', 'param_scheduler'),
+    'input_size': ('train_dataloader', 'val_dataloader', 'test_dataloader'),
+}
 # By which the shipped configs are told where data lie.
 ROOT_VARIABLES = ('KITTI_ROOT', 'VOC_ROOT', 'COCO_ROOT', 'BCCD_ROOT', 'DATA_ROOT')
 
@@ -80,7 +85,10 @@ def make_plan(study: Study) -> list[Run]:
             found = differences(shipped.to_dict(), config.to_dict())
             common[variant.label] = {key: repr(value) for key, _, value in found}
         first = variant.baseline or variant.label
-        named = [*study.differ, *variant.changes]
+        named = [
+            *study.differ,
+            *(key for each in variant.changes for key in WHOLE.get(each, [each])),
+        ]
         changes = check_fair(variant.label, config, configs[first], named)
         changes = {key: repr(value) for key, value in changes.items()}
         methods.append((variant, config, changes, common[first]))

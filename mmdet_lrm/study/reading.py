@@ -5,7 +5,7 @@ A study's file, configs/studies/NAME.py, sets
 - ``baseline``: a config, or a list of several, each compared with variants of its own;
 - ``variants``: a list of sets of options, ``dict(hard_ratio=0.25)``, which is also the label in the
   table unless ``name`` is given; keys without a dot are options of ``lrm``, those with dots any
-  keys of the config. A text is a config of its own;
+  keys of the config, and ``epochs`` is what it is below. A text is a config of its own;
 - ``seeds``, ``last`` (metrics are the mean of the last K epochs), ``differ`` (keys that configs of
   their own may differ in), ``diagnose`` (iterations between two measurements of who carries the
   gradient, in the first seed), ``evaluate`` (False: only that is measured);
@@ -27,7 +27,7 @@ from mmengine.config import Config
 
 from ..launch import config_path, require_file
 from .fairness import StudyError
-from .plan import LRM, Study, Variant
+from .plan import LRM, WHOLE, Study, Variant
 
 SETTINGS = ('seeds', 'last', 'differ', 'diagnose', 'evaluate', 'data')
 FILE_KEYS = (
@@ -68,7 +68,7 @@ def read_study(
         for each in baselines
         for variant in _group(each, given.get('variants', ()), len(baselines) > 1, folders)
     ]
-    whole = {key: given[key] for key in ('epochs', 'input_size') if key in given}
+    whole = {key: given[key] for key in WHOLE if key in given}
     options = (whole, given.get('reduced', {}), given.get('options', {}), *options)
     return _study(variants, options, **{key: given.get(key) for key in SETTINGS} | _set(settings))
 
@@ -126,8 +126,8 @@ def diagnose(
 
 def changes_of(options: Mapping[str, object]) -> dict[str, object]:
     """Keys of the config as they are; the others, which have no dot, are options of ``lrm``."""
-    mining = {key: value for key, value in options.items() if '.' not in key}
-    changes = {key: value for key, value in options.items() if '.' in key}
+    changes = {key: value for key, value in options.items() if '.' in key or key in WHOLE}
+    mining = {key: value for key, value in options.items() if key not in changes}
     return changes | ({LRM: dict(type='LRMLoss') | mining} if mining else {})
 
 

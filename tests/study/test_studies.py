@@ -7,13 +7,19 @@ from pathlib import Path
 import pytest
 
 from mmdet_lrm.study.fairness import initial_weights
-from mmdet_lrm.study.plan import make_plan
+from mmdet_lrm.study.plan import LRM, make_plan
 from mmdet_lrm.study.reading import read_study
 from mmdet_lrm.study.records import read_records
 from mmdet_lrm.study.runs import merge, of_run
 
 ROOT = Path(__file__).parents[2]
-STUDIES = sorted((ROOT / 'configs/studies').glob('*.py'))
+PLANNED = [
+    ROOT / f'configs/studies/{name}.py' for name in ('bloodpbc', 'bloodpbc_instead', 'aquarium')
+]
+RECORDED = {file.stem for file in (ROOT / 'results').glob('*.json')} - {'heads', 'demo'}
+STUDIES = [
+    file for file in sorted((ROOT / 'configs/studies').glob('*.py')) if file.stem in RECORDED
+]
 # Recorded before first weights were.
 WITHOUT_WEIGHTS = ('first_epochs', 'bccd_scratch_cpu')
 
@@ -22,9 +28,27 @@ def records_of(study):
     return read_records(ROOT / 'results' / f'{study.stem}.json')
 
 
-def test_every_study_has_its_records_and_they_their_study():
-    recorded = {file.stem for file in (ROOT / 'results').glob('*.json')} - {'heads', 'demo'}
-    assert {study.stem for study in STUDIES} == recorded
+def test_every_record_has_its_study_and_all_but_those_of_the_plan_are_recorded():
+    files = set((ROOT / 'configs/studies').glob('*.py'))
+    assert files == {*STUDIES, *PLANNED}
+    assert {study.stem for study in STUDIES} == RECORDED
+
+
+@pytest.mark.parametrize('study', PLANNED, ids=lambda file: file.stem)
+def test_the_studies_of_the_confirmation_test_what_its_plan_says(study):
+    plan = make_plan(read_study(study))
+    assert {run.seed for run in plan} == {0, 1, 2, 3, 4}
+    page = (ROOT / 'configs/studies/confirmation.md').read_text()
+    for run in plan:
+        assert run.config.val_dataloader.dataset.ann_file.endswith('Main/test.txt')
+        assert run.config.val_evaluator[1].iou_thrs == [0.75]
+        epochs = run.config.train_cfg.max_epochs
+        assert f'{epochs} ' in page or run.variant.label == 'half as long again'
+    mined = {run.changes.get(LRM) for run in plan} - {None}
+    if study.stem != 'bloodpbc_instead':
+        assert repr(dict(type='LRMLoss', hard_ratio=0.05, nms_iou_thr=0.7)) in mined
+    else:
+        assert not mined
 
 
 @pytest.fixture(autouse=True)
