@@ -1,7 +1,9 @@
 """Whether two configs may stand in one table."""
 
+import subprocess
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from pathlib import Path
 
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -73,6 +75,26 @@ def check_fair(
             + '\nMake them equal, or name the keys with --differ if that is what is compared'
         )
     return {key: value for key, _, value in found}
+
+
+def planned_before(plan: Sequence[Path], commit: str) -> bool:
+    """Whether files of a plan stood in the repository, as they are committed now, at a commit.
+
+    A study confirms something only if its plan is older than its first training.
+
+    Args:
+        plan: files in one git repository.
+        commit: of a record, as ``git describe`` names it; with uncommitted changes (``-dirty``) it
+            says nothing of what was there.
+    """
+    git = ['git', '-C', str(plan[0].parent)]
+    last = subprocess.run(
+        [*git, 'log', '-1', '--format=%H', '--', *map(str, plan)], capture_output=True, text=True
+    ).stdout.strip()
+    if not last or commit.endswith('-dirty'):
+        return False
+    ancestor = [*git, 'merge-base', '--is-ancestor', last, commit]
+    return subprocess.run(ancestor, capture_output=True).returncode == 0
 
 
 def initial_weights(config: Config) -> str:

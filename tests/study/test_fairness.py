@@ -1,11 +1,18 @@
 """Whether two configs may stand in one table."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
-from mmdet_lrm.study.fairness import UnfairError, check_fair, differences, initial_weights
+from mmdet_lrm.study.fairness import (
+    UnfairError,
+    check_fair,
+    differences,
+    initial_weights,
+    planned_before,
+)
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
@@ -42,3 +49,30 @@ def test_first_weights_depend_on_the_seed_and_not_on_the_mining():
     assert initial_weights(baseline) == initial_weights(mined)
     mined.randomness.seed = 1
     assert initial_weights(baseline) != initial_weights(mined)
+
+
+def test_a_plan_is_older_than_a_training_if_it_was_committed_before(tmp_path):
+    def git(*arguments):
+        who = ['-c', 'user.name=a', '-c', 'user.email=a@example.org']
+        found = subprocess.run(
+            ['git', *who, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return found.stdout.strip()
+
+    def commit(name, text):
+        (tmp_path / name).write_text(text)
+        git('add', name)
+        git('commit', '-qm', name)
+        return git('describe', '--always', '--exclude=*')
+
+    git('init', '-q')
+    plan = [tmp_path / 'plan.md']
+    before = commit('code.py', '1')
+    planned = commit('plan.md', 'gain')
+    after = commit('code.py', '2')
+    assert [planned_before(plan, each) for each in (before, planned, after)] == [False, True, True]
+    assert not planned_before(plan, f'{after}-dirty')
+    assert not planned_before(plan, 'unknown')
+    changed = commit('plan.md', 'another gain')
+    assert not planned_before(plan, after) and planned_before(plan, changed)
+    assert not planned_before([tmp_path / 'none.md'], changed)

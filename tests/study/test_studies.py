@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_lrm.study.fairness import initial_weights
+from mmdet_lrm.study.fairness import initial_weights, planned_before
 from mmdet_lrm.study.plan import LRM, make_plan
 from mmdet_lrm.study.reading import read_study
 from mmdet_lrm.study.records import read_records
@@ -32,6 +32,14 @@ def test_every_record_has_its_study_and_all_but_those_of_the_plan_are_recorded()
     files = set((ROOT / 'configs/studies').glob('*.py'))
     assert files == {*STUDIES, *PLANNED}
     assert {study.stem for study in STUDIES} == RECORDED
+
+
+@pytest.mark.parametrize('study', PLANNED, ids=lambda file: file.stem)
+def test_no_record_of_the_confirmation_is_older_than_its_plan(study):
+    plan = [study, study.with_name('confirmation.md'), study.parent / '_base_/confirmation.py']
+    for file in (ROOT / 'results').glob(f'{study.stem}.*json'):
+        for record in read_records(file):
+            assert planned_before(plan, record.commit), (file.name, record.label, record.seed)
 
 
 @pytest.mark.parametrize('study', PLANNED, ids=lambda file: file.stem)
