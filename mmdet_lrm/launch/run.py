@@ -5,7 +5,6 @@ import argparse
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.runner import find_latest_checkpoint
 
 from ..errors import LaunchError
 from .checkpoints import require_checkpoint
@@ -16,6 +15,7 @@ from .config import (
     require_pretrained,
 )
 from .processes import join_without_gpu
+from .resuming import choose_start
 
 
 def training_parser() -> argparse.ArgumentParser:
@@ -43,11 +43,12 @@ def training_config(args: argparse.Namespace) -> Config:
     cfg = load_config(args)
     apply_training_options(cfg, args)
     require_data(cfg, 'train_dataloader', 'val_dataloader')
-    start = cfg.load_from or (cfg.resume and find_latest_checkpoint(cfg.work_dir))
-    if not start:
+    if not cfg.load_from and cfg.resume and (start := choose_start(cfg)):
+        cfg.load_from = str(start)
+    elif not cfg.load_from:
         require_pretrained(cfg.model, 'model')
-    elif '://' not in start:
-        require_checkpoint(start)
+    elif '://' not in cfg.load_from:
+        require_checkpoint(cfg.load_from)
     join_without_gpu(cfg)
     return cfg
 
