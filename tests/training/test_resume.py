@@ -1,12 +1,14 @@
 """A training that is cut off anywhere, and gone on with, ends as one that was not."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
-import toy_training
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from toy_training import Cut, in_child, toy_runner
 
 from mmdet_lrm.launch.checkpoints import load_checkpoint
@@ -58,7 +60,7 @@ def flat(node, key=''):
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
-    """The result of trainings that were not cut off, by the loop."""
+    """By the loop, what a training leaves that was not cut off."""
     results = {}
     for by_epoch in (True, False):
         work_dir = tmp_path_factory.mktemp('whole') / 'run'
@@ -67,11 +69,83 @@ def whole(tmp_path_factory):
     return results
 
 
-def test_what_an_uninterrupted_training_leaves(whole):
+def test_an_uninterrupted_training_keeps_the_last_two_checkpoints_and_the_best(whole):
     files, rows, notes = whole[True]
-    assert {'epoch_3.pth', 'epoch_4.pth'} < set(files)
-    assert len(files) == 3
-    assert list(rows) == [1, 2, 3, 4]
-    assert notes == dict(last_checkpoint='epoch_4.pth', last_evaluation='epoch_4.pth')
-    best = max(rows, key=rows.get)
-    assert f'best_toy_score_epoch_{best}.pth' in files
+    assert set(files) == {'epoch_2.pth', 'epoch_3.pth', 'best_toy_score_epoch_2.pth'}
+    assert list(rows) == [1, 2, 3]
+    assert max(rows, key=rows.get) == 2
+    assert notes == dict(last_checkpoint='epoch_3.pth', last_evaluation='epoch_3.pth')
+
+
+def cut_at(number, full_disk=False):
+    return lambda runner: Cut(number, full_disk)
+
+
+def goes_on_as_if_whole(work_dir, whole, ended, cut, **options):
+    """Whether the training was cut off at all; it ends as the one that was not."""
+    status = child(work_dir, cut, **options)
+    if status != 0:
+        assert status == ended
+        assert child(work_dir, **options) == 0, (work_dir / 'log.txt').read_text()
+    assert result(work_dir) == whole[options.get('by_epoch', True)]
+    return status != 0
+
+
+@pytest.mark.parametrize(
+    ('number', 'by_epoch', 'full_disk'),
+    [(2, True, False), (48, True, False), (61, True, False), (30, False, False), (20, True, True)],
+)
+def test_a_training_cut_off_while_it_writes_goes_on(tmp_path, whole, number, by_epoch, full_disk):
+    ended = 1 if full_disk else -signal.SIGKILL
+    cut = cut_at(number, full_disk)
+    assert goes_on_as_if_whole(tmp_path / 'run', whole, ended, cut, by_epoch=by_epoch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('full_disk', [False, True])
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_a_training_cut_off_at_any_step_of_writing_goes_on(tmp_path, whole, by_epoch, full_disk):
+    ended, number = 1 if full_disk else -signal.SIGKILL, 0
+    while goes_on_as_if_whole(
+        tmp_path / str(number), whole, ended, cut_at(number, full_disk), by_epoch=by_epoch
+    ):
+        number += 1
+    assert number > 100
+
+
+class Killing(Hook):
+    """Ends the process in one call of one of a hook's methods."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, method, number):
+        self.left = number
+        setattr(self, method, self.count)
+
+    def count(self, runner, *args, **options):
+        self.left -= 1
+        if self.left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ('method', 'number', 'workers', 'by_epoch'),
+    [
+        ('after_train_iter', 0, 0, True),
+        ('after_train_iter', 4, 2, True),
+        ('before_train_iter', 8, 0, True),
+        ('before_train_iter', 5, 0, False),
+        pytest.param('before_train_iter', 5, 2, False, marks=pytest.mark.slow),
+        pytest.param('before_train_iter', 7, 2, True, marks=pytest.mark.slow),
+        ('before_val_iter', 3, 0, True),
+        ('before_val_iter', 7, 0, False),
+    ],
+)
+def test_killed_anywhere_and_resumed_equals_uninterrupted(
+    tmp_path, whole, method, number, workers, by_epoch
+):
+    def cut(runner):
+        runner.register_hook(Killing(method, number))
+
+    options = dict(workers=workers, by_epoch=by_epoch)
+    assert goes_on_as_if_whole(tmp_path / 'run', whole, -signal.SIGKILL, cut, **options)
