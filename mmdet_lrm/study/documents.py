@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..training.files import write_whole
 from . import plots, report, summary, tables
 from .records import Record, read_records
 
@@ -114,7 +115,7 @@ def render(start: Path) -> list[Path]:
             files[document.parent / path] = plots.png(draw(name, kind, document, root))
         for file, content in files.items():
             file.parent.mkdir(exist_ok=True)
-            report.write_whole(file, content)
+            write_whole(file, content)
         written += files
     return written
 

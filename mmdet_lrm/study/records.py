@@ -1,10 +1,11 @@
 """What is kept of a finished training: one schema, read and written here alone."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from ..training.files import write_whole
 
 # Every record of a file says these itself; others that all of them share are written once.
 OWN = ('label', 'baseline', 'config', 'seed', 'metrics')
@@ -69,11 +70,8 @@ def write_records(records: Sequence[Record], path: Path) -> None:
         for each in fields
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_name(f'{path.name}.{os.getpid()}.part')
-    whole.write_text(
-        f'{{"shared": {json.dumps(shared)},\n"records": [\n' + ',\n'.join(lines) + '\n]}\n'
-    )
-    os.replace(whole, path)
+    text = f'{{"shared": {json.dumps(shared)},\n"records": [\n' + ',\n'.join(lines) + '\n]}\n'
+    write_whole(path, text)
 
 
 def put_record(record: Record, path: Path) -> None:

@@ -1,6 +1,5 @@
 """What a finished comparison says: its tables and plots in a folder, and a recommendation."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..training.files import write_whole
 from . import plots, tables
 from .records import Record
 from .statistics import Difference
@@ -142,10 +142,3 @@ def write(records: Sequence[Record], folder: Path, compared: Sequence[str]) -> s
         f'95 % interval. Compared: {", ".join(compared)}.\n\n{table}'
         + (f'\n{best}\n' if best else '')
     )
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Beside and renamed, so that nobody finds a half."""
-    whole = path.with_name(f'{path.name}.{os.getpid()}.part')
-    whole.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(whole, path)

@@ -119,7 +119,7 @@ class SafeCheckpointHook(CheckpointHook):
         if isinstance(self.file_backend, WholeFiles):
             folder = Path(self.out_dir)
             outdated = runner.message_hub.runtime_info.get(OUTDATED, []) if resumed else []
-            for file in [*folder.glob(f'*.pth{PART}'), *(folder / name for name in outdated)]:
+            for file in [*folder.glob(f'*.pth.*{PART}'), *(folder / name for name in outdated)]:
                 file.unlink(missing_ok=True)
 
     def _evaluate_late(self, runner: Runner) -> None:

@@ -10,13 +10,13 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     """Write a file beside, flush it to the disk, and give it its name in one step.
 
     Cut off at any moment there is the earlier file, or none, or this one; beside it, after a kill,
-    what was written so far, with ``PART`` behind its name.
+    what was written so far, its name followed by the process's id and ``PART``.
 
     Raises:
         OSError: the disk is full, for one; nothing stays beside.
     """
     path = Path(path)
-    part = path.with_name(path.name + PART)
+    part = path.with_name(f'{path.name}.{os.getpid()}{PART}')
     try:
         with open(part, 'wb') as file:
             file.write(content.encode() if isinstance(content, str) else content)

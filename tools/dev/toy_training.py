@@ -27,7 +27,7 @@ from mmdet_lrm.mining.element_loss import LRMElementLoss
 
 NUM_IMAGES, EPOCHS = 6, 3
 RUNTIME = Path(mmdet_lrm.__file__).parents[1] / 'configs/_base_/default_runtime.py'
-FILES = ('.pth', '.pth.part', 'last_checkpoint', 'last_evaluation')
+FILES = ('.pth', '.part', 'last_checkpoint', 'last_evaluation')
 
 
 class ToyData(torch.utils.data.Dataset):
