@@ -113,9 +113,11 @@ class SafeCheckpointHook(CheckpointHook):
         self.last_ckpt = runner.message_hub.get_info('last_ckpt')
 
     def _clear(self, runner: Runner, resumed: bool) -> None:
-        """Remove what a kill left, or what an earlier training noted."""
+        """Set right what a kill left, or what an earlier training noted."""
         if not resumed:
             Path(runner.work_dir, EVALUATED).unlink(missing_ok=True)
+        elif self.last_ckpt is not None and os.path.isfile(self.last_ckpt):
+            write_whole(Path(runner.work_dir, NOTE), self.last_ckpt)
         if isinstance(self.file_backend, WholeFiles):
             folder = Path(self.out_dir)
             outdated = runner.message_hub.runtime_info.get(OUTDATED, []) if resumed else []

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,7 @@ def toy_runner(
     if not by_epoch:
         loop = dict(by_epoch=False, max_iters=3 * EPOCHS, val_interval=3)
         hooks['checkpoint'] |= dict(by_epoch=False, interval=3)
+        hooks['logger'] |= dict(log_metric_by_epoch=False)
     load = dict(batch_size=2, num_workers=workers, persistent_workers=workers > 0)
     train = dict(type='DefaultSampler' if by_epoch else 'InfiniteSampler', shuffle=True)
     val = dict(type='DefaultSampler', shuffle=False)
@@ -126,16 +128,14 @@ def in_child(function: Callable, *args: object, log: Path) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     status = 1
     try:
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        function(*args)
-        status = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        raise
+        with open(log, 'a', buffering=1) as sys.stdout:
+            sys.stderr = sys.stdout
+            try:
+                function(*args)
+                status = 0
+            except BaseException:
+                traceback.print_exc()
     finally:
-        sys.stderr.flush()
         os._exit(status)
 
 
