@@ -118,6 +118,8 @@ class SafeCheckpointHook(CheckpointHook):
             Path(runner.work_dir, EVALUATED).unlink(missing_ok=True)
         elif self.last_ckpt is not None and os.path.isfile(self.last_ckpt):
             write_whole(Path(runner.work_dir, NOTE), self.last_ckpt)
+        for part in Path(runner.work_dir).glob(f'last_*{PART}'):
+            part.unlink()
         if isinstance(self.file_backend, WholeFiles):
             folder = Path(self.out_dir)
             outdated = runner.message_hub.runtime_info.get(OUTDATED, []) if resumed else []

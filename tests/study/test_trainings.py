@@ -4,8 +4,8 @@ import json
 import os
 
 import pytest
+from cutting import in_child
 from mmengine.config import Config
-from toy_training import in_child
 
 from mmdet_lrm.study import trainings
 from mmdet_lrm.study.trainings import Spent, TrainingError, Trainings, read_logs, run_dir

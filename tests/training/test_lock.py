@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext
 
 import pytest
-from toy_training import in_child
+from cutting import in_child
 
 from mmdet_lrm.errors import LaunchError
 from mmdet_lrm.training.lock import lock_run, locked

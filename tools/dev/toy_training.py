@@ -1,22 +1,19 @@
-"""The smallest training that MMEngine's Runner takes, and processes in which it is cut off.
+"""The smallest training that MMEngine's Runner takes, for trying what may befall one.
 
 It has all that a checkpoint must bring back: momentum, a moving average of the weights, a schedule
 of the learning rate and of the mining, and augmentation by all three generators.
 """
 
-import builtins
-import errno
-import os
 import random
-import signal
-import sys
-import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch._dynamo  # what an optimizer imports: once, before any process begins
+from cutting import in_child
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
@@ -24,11 +21,12 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 import mmdet_lrm
+from mmdet_lrm.launch.resuming import choose_start
 from mmdet_lrm.mining.element_loss import LRMElementLoss
+from mmdet_lrm.training.lock import lock_run
 
 NUM_IMAGES, EPOCHS = 6, 3
 RUNTIME = Path(mmdet_lrm.__file__).parents[1] / 'configs/_base_/default_runtime.py'
-FILES = ('.pth', '.part', 'last_checkpoint', 'last_evaluation')
 
 
 class ToyData(torch.utils.data.Dataset):
@@ -86,8 +84,8 @@ def toy_runner(
 ) -> Runner:
     """A Runner of 3 epochs of 3 iterations each, with the hooks of the shipped configs."""
     runtime = Config.fromfile(RUNTIME)
-    hooks = runtime.default_hooks.to_dict() | options.pop('hooks', {})
-    del hooks['visualization']  # of detections
+    hooks = runtime.default_hooks.to_dict() | dict(visualization=None) | options.pop('hooks', {})
+    hooks = {name: hook for name, hook in hooks.items() if hook is not None}
     loop = dict(by_epoch=True, max_epochs=EPOCHS)
     if not by_epoch:
         loop = dict(by_epoch=False, max_iters=3 * EPOCHS, val_interval=3)
@@ -121,88 +119,26 @@ def toy_runner(
     )
 
 
-def in_child(function: Callable, *args: object, log: Path) -> int:
-    """Call in a process of its own: 0, 1 if it raised, or less than 0, the signal that ended it."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    status = 1
-    try:
-        with open(log, 'a', buffering=1) as sys.stdout:
-            sys.stderr = sys.stdout
-            try:
-                function(*args)
-                status = 0
-            except BaseException:
-                traceback.print_exc()
-    finally:
-        os._exit(status)
+def train(
+    work_dir: Path,
+    cut: Callable[[Runner], object] | None = None,
+    start: Callable[[Path], Path | None] | None = None,
+    **options: object,
+) -> None:
+    """Train, or go on from where ``start`` says, the newest checkpoint that is whole."""
+    begin = (start or newest)(work_dir)
+    runner = toy_runner(work_dir, resume=bool(begin), load_from=begin and str(begin), **options)
+    if cut:
+        cut(runner)
+    with lock_run(work_dir) if start is None else nullcontext():
+        runner.train()
 
 
-class Cut:
-    """Cuts this process off at one of the steps by which checkpoints are written.
-
-    A step is to open a file, to write its first half, to write the rest, to flush, to rename, to
-    delete; they are numbered from 0, in the order in which they begin and end.
-
-    Args:
-        at: the number of the step.
-        full_disk: raise the error of a full disk from then on, in place of SIGKILL.
-    """
-
-    def __init__(self, at: int, full_disk: bool = False) -> None:
-        self.at, self.full_disk, self.number = at, full_disk, -1
-        builtins.open = self.opening(open)
-        for name in ('fsync', 'replace', 'remove', 'unlink'):
-            setattr(os, name, self.around(getattr(os, name), name == 'fsync'))
-
-    def step(self, needs_space: bool) -> None:
-        self.number += 1
-        if self.full_disk and needs_space and self.number >= self.at:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if not self.full_disk and self.number == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(self, function: Callable, needs_space: bool) -> Callable:
-        def cut(path: object, *args: object, **options: object) -> object:
-            if not isinstance(path, int) and not str(path).endswith(FILES):  # ints are flushed
-                return function(path, *args, **options)
-            self.step(needs_space)
-            result = function(path, *args, **options)
-            self.step(False)
-            return result
-
-        return cut
-
-    def opening(self, function: Callable) -> Callable:
-        def cut(path: object, mode: str = 'r', *args: object, **options: object) -> object:
-            file = function(path, mode, *args, **options)
-            if not str(path).endswith(FILES) or 'w' not in mode:
-                return file
-            self.step(True)
-            return Halves(file, self)
-
-        return cut
+def newest(work_dir: Path) -> Path | None:
+    return choose_start(Config(dict(work_dir=str(work_dir))))
 
 
-class Halves:
-    """A file that is written in two steps."""
-
-    def __init__(self, file: object, cut: Cut) -> None:
-        self.file, self.cut = file, cut
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.file, name)
-
-    def __enter__(self) -> 'Halves':
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.file.close()
-
-    def write(self, content: bytes | str) -> None:
-        half = len(content) // 2
-        for part in (content[:half], content[half:]):
-            self.file.write(part)
-            self.file.flush()
-            self.cut.step(True)
+def train_apart(work_dir: Path, *args: object, **options: object) -> int:
+    """In a process of its own: how that ended."""
+    work_dir.mkdir(exist_ok=True)
+    return in_child(partial(train, work_dir, *args, **options), log=work_dir / 'log.txt')
