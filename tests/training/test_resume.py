@@ -1,9 +1,11 @@
 """A training that is cut off anywhere, and gone on with, ends as one that was not."""
 
+import shutil
 import signal
 
 import pytest
-from cutting import cut_at, killed_in, result
+from cutting import cut_at, killed_in
+from leavings import result
 from toy_training import train_apart
 
 
@@ -78,3 +80,24 @@ def test_killed_anywhere_and_resumed_equals_uninterrupted(
     assert goes_on_as_if_whole(
         tmp_path / 'run', whole, -signal.SIGKILL, killed_in(method, number), **options
     )
+
+
+def test_a_copied_folder_goes_on_by_itself_and_leaves_the_original_alone(tmp_path, whole):
+    original, copy = tmp_path / 'original', tmp_path / 'copy'
+    assert train_apart(original, killed_in('before_train_iter', 4)) == -signal.SIGKILL
+    shutil.copytree(original, copy)
+    before = result(original)
+    assert train_apart(copy) == 0
+    assert result(copy) == whole[True]
+    assert result(original) == before
+
+
+def test_a_new_training_in_an_old_folder_does_not_trust_what_the_old_one_noted(tmp_path, whole):
+    folder = tmp_path / 'run'
+    assert train_apart(folder) == 0
+    anew = dict(start=lambda folder: None)
+    cut = killed_in('before_val_iter', 7)  # in the last evaluation, which the old one has noted
+    assert train_apart(folder, cut, **anew) == -signal.SIGKILL
+    assert (folder / 'last_evaluation').read_text() == 'epoch_2.pth'
+    assert train_apart(folder) == 0
+    assert result(folder) == whole[True]

@@ -1,8 +1,7 @@
-"""Processes in which a training is cut off, and what it leaves."""
+"""Processes in which a training is cut off."""
 
 import builtins
 import errno
-import json
 import os
 import signal
 import sys
@@ -10,14 +9,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdet_lrm.launch.checkpoints import load_checkpoint
-
 FILES = ('.pth', '.part', 'last_checkpoint', 'last_evaluation')
-STATES = ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers')
 
 
 def in_child(function: Callable, *args: object, log: Path) -> int:
@@ -129,30 +124,3 @@ class Halves:
             self.file.write(part)
             self.file.flush()
             self.cut.step(True)
-
-
-def result(work_dir: Path) -> tuple[dict, dict, dict]:
-    """All that a training leaves: the files, the tensors of each, the metrics of each epoch."""
-    files = {path.name: flat(load_checkpoint(path)) for path in work_dir.glob('*.pth*')}
-    rows = {}
-    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for row in map(json.loads, log.read_text().splitlines()):
-            if 'toy/score' in row:
-                rows[row['step']] = row['toy/score']
-    notes = {path.name: Path(path.read_text()).name for path in work_dir.glob('last_*')}
-    return files, rows, notes
-
-
-def flat(node: object, key: str = '') -> dict:
-    """Every number of a checkpoint, without times and paths."""
-    if isinstance(node, torch.Tensor):
-        return {key: (node.dtype, node.tolist())}
-    if isinstance(node, dict):
-        found = {}
-        for name, each in node.items():
-            if name in STATES or key:
-                found |= flat(each, f'{key}/{name}')
-        return found
-    if isinstance(node, (list, tuple)):
-        return flat(dict(enumerate(node)), key)
-    return {key: node} if key else {}

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutting import cut_at, killed_in, result
+from cutting import cut_at, killed_in
+from leavings import result
 from mmengine.runner import Runner, find_latest_checkpoint
 from toy_training import train_apart
 
