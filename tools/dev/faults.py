@@ -22,6 +22,7 @@ from leavings import result
 from mmengine.runner import Runner, find_latest_checkpoint
 from toy_training import train_apart
 
+from mmdet_lrm.errors import UserError
 from mmdet_lrm.training.files import write_whole
 
 DOCUMENT = Path(__file__).parents[2] / 'docs/reliability.md'
@@ -101,7 +102,10 @@ def outcome(folder: Path, exact: bool) -> object:
 def is_lost(folder: Path, fault: Fault, expected: object, exact: bool, way: dict) -> bool:
     """After the fault, is what the training has left not what is expected?"""
     folder = fault.between(folder)
-    return train_apart(folder, **way) != 0 or outcome(folder, exact) != expected
+    try:
+        return train_apart(folder, **way) != 0 or outcome(folder, exact) != expected
+    except UserError:  # a checkpoint that it left cannot be read
+        return True
 
 
 def count(fault: Fault, way: str, every: int, work: Path) -> tuple[int, int]:
