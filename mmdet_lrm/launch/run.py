@@ -14,6 +14,7 @@ from .config import (
     require_data,
     require_pretrained,
 )
+from .images import require_images
 from .processes import join_without_gpu
 from .resuming import choose_start
 
@@ -34,6 +35,11 @@ def training_parser() -> argparse.ArgumentParser:
         action='store_true',
         help="scale the learning rate with the total batch size over the config's base_batch_size",
     )
+    parser.add_argument(
+        '--check-images',
+        action='store_true',
+        help='decode every image before the training begins, and name those that are damaged',
+    )
     add_common_arguments(parser)
     return parser
 
@@ -43,6 +49,8 @@ def training_config(args: argparse.Namespace) -> Config:
     cfg = load_config(args)
     apply_training_options(cfg, args)
     require_data(cfg, 'train_dataloader', 'val_dataloader')
+    if args.check_images:
+        require_images(cfg, 'train_dataloader', 'val_dataloader')
     if not cfg.load_from and cfg.resume and (start := choose_start(cfg)):
         cfg.load_from = str(start)
     elif not cfg.load_from:
