@@ -25,6 +25,8 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()):
     from .mining.element_loss import LRMElementLoss
     from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses
     from .mining.schedule import LRMScheduleHook
+    from .training.checkpoints import SafeCheckpointHook
+    from .training.seeding import RepeatableRandomHook
     from .voc_metric import VOCClassMetric
 
     __all__ += [
@@ -45,6 +47,8 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()):
         'MiningDiagnosisHook',
         'PassthroughNeck',
         'PriorLosses',
+        'RepeatableRandomHook',
+        'SafeCheckpointHook',
         'ScaledYOLOBBoxCoder',
         'TinyYOLOV2',
         'VOCClassMetric',

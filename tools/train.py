@@ -7,11 +7,14 @@ import installed  # noqa: F401
 from mmengine.runner import Runner
 
 from mmdet_lrm import launch
+from mmdet_lrm.training.lock import lock_run
 
 
 def main() -> None:
     args = launch.training_parser().parse_args()
-    Runner.from_cfg(launch.training_config(args)).train()
+    runner = Runner.from_cfg(launch.training_config(args))
+    with lock_run(runner.work_dir):
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -8,9 +8,11 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=1, save_best='auto', rule='greater'
+        type='SafeCheckpointHook', interval=1, max_keep_ckpts=2, save_best='auto', rule='greater'
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # An image is augmented alike with any number of workers, and after an interruption.
+    randomness=dict(type='RepeatableRandomHook'),
     visualization=dict(type='DetVisualizationHook'),
 )
 env_cfg = dict(

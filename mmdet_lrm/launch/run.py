@@ -5,7 +5,6 @@ import argparse
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.runner import find_latest_checkpoint
 
 from ..errors import LaunchError
 from .checkpoints import require_checkpoint
@@ -15,7 +14,9 @@ from .config import (
     require_data,
     require_pretrained,
 )
+from .images import require_images
 from .processes import join_without_gpu
+from .resuming import choose_start
 
 
 def training_parser() -> argparse.ArgumentParser:
@@ -34,6 +35,11 @@ def training_parser() -> argparse.ArgumentParser:
         action='store_true',
         help="scale the learning rate with the total batch size over the config's base_batch_size",
     )
+    parser.add_argument(
+        '--check-images',
+        action='store_true',
+        help='decode every image before the training begins, and name those that are damaged',
+    )
     add_common_arguments(parser)
     return parser
 
@@ -43,12 +49,14 @@ def training_config(args: argparse.Namespace) -> Config:
     cfg = load_config(args)
     apply_training_options(cfg, args)
     require_data(cfg, 'train_dataloader', 'val_dataloader')
-    resumes = cfg.get('resume') and find_latest_checkpoint(cfg.work_dir)
-    start = cfg.get('load_from') or resumes
-    if not start:
+    if args.check_images:
+        require_images(cfg, 'train_dataloader', 'val_dataloader')
+    if not cfg.get('load_from') and cfg.get('resume') and (start := choose_start(cfg)):
+        cfg.load_from = str(start)
+    elif not cfg.get('load_from'):
         require_pretrained(cfg.model, 'model')
-    elif '://' not in start:
-        require_checkpoint(start)
+    elif '://' not in cfg.load_from:
+        require_checkpoint(cfg.load_from)
     join_without_gpu(cfg)
     return cfg
 

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from ..kitti.drawing import draw_kitti
 from ..launch import LaunchError, config_path
 from ..mining import pictures
+from ..training.files import write_whole
 from .plan import change, environment
 from .trainings import Training, Trainings, run_dir
 
@@ -96,7 +97,7 @@ class Demo:
             work_dir = run_dir(method, config, folder / 'runs')
             trained[method] = trainings.train(method, config, work_dir)
         table, picture = markdown_table(trained), folder / 'demo.png'
-        (folder / 'table.md').write_text(table)
+        write_whole(folder / 'table.md', table)
         mmcv.imwrite(draw_picture(trained)[..., ::-1], str(picture))
         return (
             f'\nAP40 and AP11 in percent, {root.name}, seed {self.seed}; one seed proves nothing.\n'

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..training.files import write_whole
 from . import plots, report, summary, tables
 from .records import Record, read_records, write_whole
 

@@ -209,7 +209,7 @@ def measured(config: Config, study: Study, seed: int) -> Config:
     config = deepcopy(config)
     config.merge_from_dict({'randomness.seed': seed})
     # The last epochs of all are compared, so the best is not kept.
-    config.default_hooks.checkpoint.update(save_best=None, max_keep_ckpts=1)
+    config.default_hooks.checkpoint.update(save_best=None, max_keep_ckpts=2)
     epochs = config.train_cfg.max_epochs
     if study.evaluate:
         config.train_cfg.dynamic_intervals = [(epochs - study.last + 1, 1)]

@@ -1,10 +1,11 @@
 """What is kept of a finished training: one schema, read and written here alone."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from ..training.files import write_whole
 
 # Every record of a file says these itself; others that all of them share are written once.
 OWN = ('label', 'baseline', 'config', 'seed', 'metrics')
@@ -69,6 +70,7 @@ def write_records(records: Sequence[Record], path: Path) -> None:
         for each in fields
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
+<<<<<<< HEAD
     rows = ',\n'.join(lines)
     write_whole(path, f'{{"shared": {json.dumps(shared)},\n"records": [\n{rows}\n]}}\n')
 
@@ -78,6 +80,10 @@ def write_whole(path: Path, content: str | bytes) -> None:
     whole = path.with_name(f'{path.name}.{os.getpid()}.part')
     whole.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(whole, path)
+=======
+    text = f'{{"shared": {json.dumps(shared)},\n"records": [\n' + ',\n'.join(lines) + '\n]}\n'
+    write_whole(path, text)
+>>>>>>> lasting
 
 
 def put_record(record: Record, path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..training.files import write_whole
 from . import plots, tables
 from .records import Record, write_whole
 from .statistics import Difference

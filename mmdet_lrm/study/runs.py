@@ -56,6 +56,7 @@ def record(run: Run, training: Training) -> Record:
     """Of a finished training; of one that is not evaluated the metrics are what was measured."""
     logs = training.logs
     if run.study.evaluate:
+        require_last(run, logs.evaluations.get('epoch', []))
         metrics = mean_of_last(logs.evaluations, run.study.last)
     elif logs.diagnosis:
         metrics = {
@@ -80,6 +81,22 @@ def record(run: Run, training: Training) -> Record:
         losses=logs.losses,
         diagnosis=logs.diagnosis,
     )
+
+
+def require_last(run: Run, evaluated: list[int]) -> None:
+    """The last of the evaluated epochs are those whose mean the record claims to hold.
+
+    Raises:
+        StudyError: one is missing, and its checkpoint is gone.
+    """
+    end = run.config.train_cfg.max_epochs
+    wanted = list(range(max(1, end - run.study.last + 1), end + 1))
+    if evaluated[-len(wanted) :] != wanted:
+        raise StudyError(
+            f'{run.name} was evaluated at epochs {evaluated}, and its record needs {wanted}: an '
+            'evaluation was interrupted and not done again. Remove its folder in `runs`, and it '
+            'is trained again'
+        )
 
 
 def of_run(run: Run) -> dict[str, object]:

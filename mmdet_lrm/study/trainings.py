@@ -21,10 +21,13 @@ import mmdet_lrm
 
 from ..errors import UserError
 from ..mining.diagnosis import PREFIX
+from ..training.files import write_whole
+from ..training.lock import locked
 
 PACKAGE = Path(mmdet_lrm.__file__).parent
 PROGRAM = PACKAGE / '.mim' / 'tools' / 'train.py'
 POLL_SECONDS = 1.0
+FINISHED = 'finished.json'
 
 
 class TrainingError(UserError):
@@ -92,36 +95,30 @@ class Trainings:
             work_dir: of this training alone; see :func:`run_dir`.
 
         Raises:
-            TrainingError: it failed, or was stopped.
+            TrainingError: it failed, or was stopped, or its last epoch was not evaluated.
+            LaunchError: another process is at it.
         """
-        file, finished = work_dir / 'config.py', work_dir / 'finished.json'
-        if not finished.exists():
-            work_dir.mkdir(parents=True, exist_ok=True)
-            config.dump(file)
-            spent = self._run(name, file, config.train_cfg.max_epochs)
-            on_gpu = max((row.get('memory', 0) for row in scalars(work_dir)), default=0)
-            whole = work_dir / 'finished.json.part'
-            whole.write_text(
-                json.dumps(
-                    dict(
-                        logs=asdict(read_logs(work_dir)),
-                        spent=asdict(Spent(round(spent.minutes, 2), on_gpu or spent.memory_mb)),
-                        memory_of='GPU' if on_gpu else 'process',
-                        **surroundings(),
-                    )
-                )
+        work_dir.mkdir(parents=True, exist_ok=True)
+        file, epochs = work_dir / 'config.py', config.train_cfg.max_epochs
+        with locked(work_dir / 'run.lock'):
+            found = read_finished(work_dir)
+            if not found or lacks_evaluation(config, found['logs']):
+                config.dump(file)
+                finished = finish(work_dir, self._run(name, file, epochs))
+                write_whole(work_dir / FINISHED, json.dumps(finished))
+                found = read_finished(work_dir)
+        if lacks_evaluation(config, found['logs']):
+            raise TrainingError(
+                f'training {name} ended without an evaluation of epoch {epochs}; see '
+                f'{work_dir}/train.log, and remove the folder to train again'
             )
-            os.replace(whole, finished)
-        found = json.loads(finished.read_text())
-        logs, spent = Logs(**found.pop('logs')), Spent(**found.pop('spent'))
-        checkpoint = work_dir / f'epoch_{config.train_cfg.max_epochs}.pth'
-        return Training(config=file, checkpoint=checkpoint, logs=logs, spent=spent, **found)
+        return Training(config=file, checkpoint=work_dir / f'epoch_{epochs}.pth', **found)
 
     def _run(self, name: str, file: Path, epochs: int) -> Spent:
         """The process, to its end; what it and its earlier parts took."""
         work_dir, log = file.parent, file.with_name('train.log')
         state = work_dir / 'spent.json'
-        before = Spent(**json.loads(state.read_text())) if state.exists() else Spent()
+        before = Spent(**(read_whole(state) or {}))
         command = [sys.executable, self.program, file, '--resume', '--work-dir', work_dir]
         begin, memory = time.monotonic(), 0
         with open(log, 'a') as output:
@@ -136,7 +133,7 @@ class Trainings:
                 process.terminate()
                 process.wait()
                 spent = before.and_then((time.monotonic() - begin) / 60, memory)
-                state.write_text(json.dumps(asdict(spent)))
+                write_whole(state, json.dumps(asdict(spent)))
         if self._stopped.is_set():
             raise TrainingError(f'training {name} was stopped; it can go on from its last epoch')
         if process.returncode:
@@ -150,6 +147,46 @@ def run_dir(name: str, config: Config, folder: Path) -> Path:
     stamp = Path(config.get('data_root') or '') / 'drawn.json'
     text = config.pretty_text + (stamp.read_text() if stamp.is_file() else '')
     return Path(folder) / f'{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
+
+
+# --- what is finished -----------------------------------------------------------------------------
+
+
+def finish(work_dir: Path, spent: Spent) -> dict:
+    """The fields of a finished :class:`Training`, apart from its files, for JSON."""
+    on_gpu = max((row.get('memory', 0) for row in scalars(work_dir)), default=0)
+    return dict(
+        logs=asdict(read_logs(work_dir)),
+        spent=asdict(Spent(round(spent.minutes, 2), on_gpu or spent.memory_mb)),
+        memory_of='GPU' if on_gpu else 'process',
+        **surroundings(),
+    )
+
+
+def read_finished(work_dir: Path) -> dict | None:
+    """The fields that :func:`finish` made, typed; None where the training is to go on."""
+    found = read_whole(work_dir / FINISHED)
+    if found is None:
+        return None
+    return found | dict(logs=Logs(**found['logs']), spent=Spent(**found['spent']))
+
+
+def read_whole(file: Path) -> dict | None:
+    """A file of JSON; None if there is none, or a half, which is said and made again."""
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError:  # of JSON, and of a text with other bytes
+        print(f'{file} was not written whole; it is made again', flush=True)
+        return None
+
+
+def lacks_evaluation(config: Config, logs: Logs) -> bool:
+    """Whether the last epoch should have been evaluated, and was not."""
+    epochs = config.train_cfg.max_epochs
+    evaluates = config.get('val_cfg') and config.train_cfg.get('val_interval', 1) <= epochs
+    return bool(evaluates) and logs.evaluations.get('epoch', [])[-1:] != [epochs]
 
 
 # --- reading logs ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -131,7 +132,7 @@ def test_a_checkpoint_that_a_config_starts_from_and_lacks_is_named(train):
 @pytest.mark.parametrize('way', ['--resume FILE', '--resume', 'load_from', 'init_cfg', 'test.py'])
 def test_a_crafted_checkpoint_is_refused_before_its_code_runs(way, train, test, crafted):
     Path('work').mkdir()
-    Path('work/last_checkpoint').write_text(crafted)
+    shutil.copy(crafted, 'work/epoch_1.pth')
     init = f'model.backbone.init_cfg=dict(type=Pretrained, checkpoint="{crafted}")'
     ways = {
         '--resume FILE': lambda: train('--resume', crafted),

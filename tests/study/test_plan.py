@@ -271,7 +271,7 @@ def test_the_last_epochs_are_evaluated_and_no_best_one_is_kept(config):
     # Epochs 12, 13, 14, 15 of 15.
     assert found.train_cfg.dynamic_intervals == [(12, 1)]
     checkpoint = found.default_hooks.checkpoint
-    assert (checkpoint.save_best, checkpoint.max_keep_ckpts) == (None, 1)
+    assert (checkpoint.save_best, checkpoint.max_keep_ckpts) == (None, 2)
     assert config.default_hooks.checkpoint.save_best == 'auto'  # the one given stays
 
 

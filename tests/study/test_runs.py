@@ -76,6 +76,14 @@ def test_what_is_measured_and_not_evaluated_is_the_metric():
         record(run, training())
 
 
+@pytest.mark.parametrize('epochs', [[12, 13, 14], [13, 15], [5, 14], [15], []])
+def test_a_record_is_of_the_epochs_that_it_claims(plan, epochs):
+    evaluations = {'epoch': epochs, 'kitti/moderate_AP40': [1.0] * len(epochs)}
+    message = r'evaluated at epochs \[.*\], and its record needs \[14, 15\]'
+    with pytest.raises(StudyError, match=message):
+        record(plan[4], training(evaluations=evaluations))
+
+
 @pytest.mark.parametrize('data', ['bccd', 'voc'])
 def test_of_vocs_evaluators_the_first_reports_every_class(data):
     config = Config.fromfile(CONFIGS / f'yolov2-tiny_{data}.py')

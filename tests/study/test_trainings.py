@@ -1,13 +1,16 @@
 """Trainings as processes: their logs, what their parts took, and how they are found again."""
 
 import json
+import os
 import time
 
 import pytest
+from cutting import in_child
 from mmengine.config import Config
 
 from mmdet_lrm.study import trainings
 from mmdet_lrm.study.trainings import Spent, TrainingError, Trainings, read_logs, run_dir
+from mmdet_lrm.training.lock import locked
 
 
 def write_log(folder, rows, unfinished=''):
@@ -115,6 +118,52 @@ def test_a_finished_training_is_not_started_again(failing_once, tmp_path):
     found = failing_once.train('a', CONFIG, folder)
     failing_once.program.unlink()
     assert failing_once.train('a', CONFIG, folder) == found
+
+
+@pytest.mark.parametrize('half', ['', '{"logs": {"eval', '\0' * 40])
+@pytest.mark.parametrize('name', ['finished.json', 'spent.json'])
+def test_a_half_written_file_is_said_and_made_again(failing_once, tmp_path, capsys, name, half):
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    (folder / 'again').touch()
+    (folder / name).write_text(half)
+    found = failing_once.train('a', CONFIG, folder)
+    assert f'{folder / name} was not written whole; it is made again' in capsys.readouterr().out
+    failing_once.program.unlink()
+    assert failing_once.train('a', CONFIG, folder) == found
+
+
+EVALUATED = Config(dict(train_cfg=dict(max_epochs=3, val_interval=3), val_cfg=dict(type='ValLoop')))
+
+
+def test_a_training_without_its_last_evaluation_is_not_taken_as_finished(failing_once, tmp_path):
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    (folder / 'again').touch()
+    logs = dict(evaluations=dict(epoch=[1, 2]), losses={}, diagnosis={})
+    old = dict(logs=logs, spent=dict(minutes=1.0, memory_mb=1), memory_of='process', commit='c')
+    (folder / 'finished.json').write_text(json.dumps(old | dict(versions={}, hardware='h')))
+    assert failing_once.train('a', EVALUATED, folder).logs.evaluations['epoch'] == [3]
+
+
+def test_a_training_that_ends_without_its_last_evaluation_is_an_error(failing_once, tmp_path):
+    failing_once.program.write_text('')
+    with pytest.raises(TrainingError, match=r'a ended without an evaluation of epoch 3; see .*log'):
+        failing_once.train('a', EVALUATED, tmp_path / 'run')
+
+
+def test_one_process_at_a_time_is_at_a_training(failing_once, tmp_path):
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    other = in_child(refused_while_held, folder, failing_once, log=tmp_path / 'log')
+    assert other == 0, (tmp_path / 'log').read_text()
+
+
+def refused_while_held(folder, trainings):
+    with locked(folder / 'run.lock'):
+        log = folder.parent / 'second.log'
+        assert in_child(trainings.train, 'a', CONFIG, folder, log=log) == 1
+        assert f'is in use by process {os.getpid()}' in log.read_text()
 
 
 def test_stopped_trainings_end_and_say_so(tmp_path, monkeypatch):
