@@ -2,5 +2,6 @@
 
 from .detector import Detector, ExportError
 from .export import export
+from .fast import PrecisionError, accelerate
 
-__all__ = ['Detector', 'ExportError', 'export']
+__all__ = ['Detector', 'ExportError', 'PrecisionError', 'accelerate', 'export']

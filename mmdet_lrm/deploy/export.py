@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from mmcv.cnn import fuse_conv_bn
 from mmengine.config import Config
-from torch import nn
 
 from .detector import Detector, ExportError
-from .models import build_detector, class_names, detections, find_pictures, prepare
+from .models import build_detector, class_names, detections, find_pictures, loading, prepare
 from .preprocessing import preprocessing
 from .survivors import with_survivors
 
@@ -72,7 +71,7 @@ def export(
             'there is no picture to compare the results on: the test dataset of the config is not '
             'here; name some with --images'
         )
-    data = prepare(model, cfg, pictures)
+    data = prepare(model, loading(cfg), pictures)
     written = to_onnx(detector, opset)
     settings = model.bbox_head.test_cfg
     if nms:

@@ -107,21 +107,20 @@ def find_pictures(cfg: Config, number: int) -> list[str]:
         return []
 
 
-def prepare(model: nn.Module, cfg: Config, pictures: Sequence[str | Path]) -> dict:
-    """Inputs (N, 3, H, W) and data samples of pictures, by the test pipeline and preprocessor."""
-    steps = [TRANSFORMS.build(step) for step in steps_without_truths(cfg)]
-    pipeline = Compose(steps)
+def loading(cfg: Config) -> Compose:
+    """The test pipeline without its truths."""
+    steps = [step for step in test_pipeline(cfg) if step['type'] != 'LoadAnnotations']
+    return Compose([TRANSFORMS.build(step) for step in steps])
+
+
+def prepare(model: nn.Module, pipeline: Compose, pictures: Sequence[str | Path]) -> dict:
+    """Inputs (N, 3, H, W) and data samples of pictures, by :func:`loading` and preprocessor."""
     data = [pipeline(dict(img_path=str(path), img_id=0)) for path in pictures]
-    with torch.no_grad():
-        return model.data_preprocessor(pseudo_collate(data), False)
-
-
-def steps_without_truths(cfg: Config) -> list[dict]:
-    return [step for step in test_pipeline(cfg) if step['type'] != 'LoadAnnotations']
+    return model.data_preprocessor(pseudo_collate(data), False)
 
 
 def detections(model: nn.Module, data: dict) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """``predict_by_feat`` of prepared pictures: boxes in input pixels, scores and labels of each."""
+    """``predict_by_feat`` of prepared pictures: boxes in input pixels, scores, labels of each."""
     with torch.no_grad():
         samples = model.predict(data['inputs'], data['data_samples'], rescale=False)
     found = [sample.pred_instances for sample in samples]

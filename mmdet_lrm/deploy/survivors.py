@@ -44,8 +44,8 @@ def with_survivors(model: 'ModelProto', iou_thr: float, max_per_img: int) -> 'Mo
         iou_thr: above which, of two boxes of one class, the lower is dropped.
         max_per_img: K is this, or P * C if that is less, or if this is negative.
     """
-    import onnx
-    from onnx import compose, parser
+    import onnx.parser
+    from onnx import compose
 
     scores = model.graph.output[1].type.tensor_type.shape.dim
     priors, classes = scores[1].dim_value, scores[2].dim_value
