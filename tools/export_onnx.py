@@ -15,7 +15,7 @@ import installed  # noqa: F401
 
 from mmdet_lrm import launch
 from mmdet_lrm.deploy import export
-from mmdet_lrm.deploy.export import DEFAULT_OPSET, OPSETS
+from mmdet_lrm.deploy.exporting import DEFAULT_OPSET, OPSETS
 from mmdet_lrm.deploy.models import read_config
 
 

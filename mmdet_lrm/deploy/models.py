@@ -43,16 +43,14 @@ def build_detector(cfg: Config, checkpoint: Path | None = None) -> nn.Module:
         LaunchError: it cannot be read.
     """
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    model = MODELS.build(without_init(cfg.model) if checkpoint else cfg.model)
-    if checkpoint is None:
-        model.init_weights()
-    else:
+    model = MODELS.build(without_init(cfg.model))
+    if checkpoint is not None:
         load_weights(model, checkpoint)
     return model.eval()
 
 
 def without_init(node: object) -> object:
-    """The config of a model without what it starts from, for whom a checkpoint is at hand."""
+    """The config of a model without what it starts a training from, which might be downloaded."""
     if isinstance(node, dict):
         return type(node)({k: without_init(v) for k, v in node.items() if k != 'init_cfg'})
     return type(node)(map(without_init, node)) if isinstance(node, (list, tuple)) else node
