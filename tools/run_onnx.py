@@ -29,16 +29,14 @@ class Model:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         try:
-            providers = ['CPUExecutionProvider']
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self.session = onnxruntime.InferenceSession(str(path), options)
             stored = self.session.get_modelmeta().custom_metadata_map
             self.facts = {key: json.loads(value) for key, value in stored.items()}
             self.size = self.facts['width'], self.facts['height']
-        except Exception as error:  # the errors of ONNX Runtime have no common base of their own
+        except Exception as error:  # the errors of ONNX Runtime have no base of their own
             reason = str(error).splitlines()[0]
             raise Problem(f"'{path}' is no model of tools/export_onnx.py: {reason}") from error
-        self.mean = np.array(self.facts['mean'], np.float32)[:, None, None]
-        self.std = np.array(self.facts['std'], np.float32)[:, None, None]
+        self.mean, self.std = np.float32([self.facts['mean'], self.facts['std']])[..., None, None]
 
     def __call__(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(K, 4) boxes x1, y1, x2, y2 in pixels of the picture, (K,) scores and (K,) labels."""
@@ -46,27 +44,23 @@ class Model:
         outputs = [each[0] for each in self.session.run(None, {'images': inputs})]
         boxes, scores, labels = outputs if self.facts['nms'] else self.survivors(*outputs)
         found = scores > 0
-        boxes = (boxes[found] - np.array(offset * 2, np.float32)) / np.array(scale * 2, np.float32)
+        boxes = (boxes[found] - np.float32(offset * 2)) / np.float32(scale * 2)
         return boxes, scores[found], labels[found]
 
     def prepare(self, picture: np.ndarray) -> tuple[np.ndarray, tuple, tuple]:
         """The (1, 3, H, W) input, its pixels by one of the picture (x, y), and left, top margin."""
         height, width = picture.shape[:2]
-        offset, size = (0, 0), self.size
-        if self.facts['resize'] == 'letterbox':
-            size = fitting(width, height, self.size)
-            offset = tuple((all_ - part) // 2 for all_, part in zip(self.size, size, strict=True))
-        canvas = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-        if size != self.size:
-            part, (left, top) = canvas, offset
-            canvas = np.full((*self.size[::-1], 3), self.facts['fill'], np.uint8)
-            canvas[top : top + size[1], left : left + size[0]] = part
+        letterbox = self.facts['resize'] == 'letterbox'
+        size = fitting(width, height, self.size) if letterbox else self.size
+        left, top = ((all_ - part) // 2 for all_, part in zip(self.size, size, strict=True))
+        canvas = np.full((*self.size[::-1], 3), self.facts['fill'], np.uint8)
+        canvas[top : top + size[1], left : left + size[0]] = cv2.resize(picture, size)
         if self.facts['channels'] == 'RGB':
             canvas = canvas[..., ::-1]
         inputs = canvas.transpose(2, 0, 1).astype(np.float32, order='C')
         inputs -= self.mean
         inputs /= self.std
-        return inputs[None], (size[0] / width, size[1] / height), offset
+        return inputs[None], (size[0] / width, size[1] / height), (left, top)
 
     def survivors(self, boxes: np.ndarray, scores: np.ndarray) -> tuple:
         """NMS by class of (P, 4) boxes and (P, C) scores, from high to low."""
@@ -97,9 +91,8 @@ def nms(boxes: np.ndarray, iou_thr: float) -> list[int]:
     while len(left):
         best, left = left[0], left[1:]
         kept.append(best)
-        sides = np.minimum(boxes[best, 2:], boxes[left, 2:])
-        sides = sides - np.maximum(boxes[best, :2], boxes[left, :2])
-        both = sides.clip(min=0).prod(axis=1)
+        ends, starts = np.minimum(boxes[best], boxes[left]), np.maximum(boxes[best], boxes[left])
+        both = (ends[:, 2:] - starts[:, :2]).clip(min=0).prod(axis=1)
         left = left[both <= iou_thr * (areas[best] + areas[left] - both)]
     return kept
 
@@ -107,8 +100,7 @@ def nms(boxes: np.ndarray, iou_thr: float) -> list[int]:
 def drawn(picture: np.ndarray, found: list[dict]) -> np.ndarray:
     picture = picture.copy()
     for each in found[::-1]:
-        hue = np.uint8([[[each['label'] * 47 % 180, 255, 220]]])
-        color = cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0].tolist()
+        color = [(each['label'] + 1) * step % 224 for step in (197, 71, 139)]
         x1, y1, x2, y2 = (round(value) for value in each['bbox'])
         cv2.rectangle(picture, (x1, y1), (x2, y2), color, 2)
         text = f'{each["class"]} {each["score"]:.2f}'
@@ -127,9 +119,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> str:
-    names = [path.name for path in args.images]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise Problem(f'pictures of one name would replace each other in DIR: {", ".join(twice)}')
+    if len({path.name for path in args.images}) < len(args.images):
+        raise Problem('two of the pictures have one name, and would replace each other in DIR')
+    if args.out.resolve() in {path.resolve().parent for path in args.images}:
+        raise Problem(f"'{args.out}' holds pictures given, which drawn ones would replace")
     model, everything = Model(args.model, args.threads), {}
     args.out.mkdir(parents=True, exist_ok=True)
     for path in args.images:
@@ -152,5 +145,5 @@ def run(args: argparse.Namespace) -> str:
 if __name__ == '__main__':
     try:
         print(run(parse_args()))
-    except (Problem, OSError) as error:
+    except (Problem, OSError, cv2.error) as error:
         sys.exit(f'error: {error}')

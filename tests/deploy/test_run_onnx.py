@@ -98,10 +98,18 @@ def test_what_is_no_model_or_no_picture_is_one_line(tmp_path, picture):
     for args, said in (
         ((picture, picture), "picture.png' is no model of tools/export_onnx.py"),
         ((model, model), "model.onnx' is no picture that OpenCV can read"),
-        ((model, picture, picture), 'replace each other in DIR: picture.png'),
+        ((model, picture, picture), 'two of the pictures have one name'),
     ):
         ended = call(*args, '--out', tmp_path / 'out')
         assert ended.returncode == 1
         last = ended.stderr.splitlines()[-1]
         assert last.startswith('error: ') and said in last
         assert not (tmp_path / 'out' / 'detections.json').exists()
+
+
+def test_drawn_pictures_never_replace_those_given(tmp_path, picture):
+    model = saved(canned(np.zeros((1, 1, 4)), np.zeros((1, 1, 2))), tmp_path / 'model.onnx')
+    before = picture.read_bytes()
+    ended = call(model, picture, '--out', tmp_path)
+    assert ended.returncode == 1 and 'which drawn ones would replace' in ended.stderr
+    assert picture.read_bytes() == before
