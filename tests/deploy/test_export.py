@@ -135,7 +135,7 @@ def test_of_the_same_weights_baseline_and_lrm_give_one_file_that_agrees_with_pyt
         detector = Detector(model, tuple(data['inputs'].shape[:1:-1]))
         files.append(to_onnx(detector, 18))
     assert files[0].SerializeToString() == files[1].SerializeToString()
-    assert b'.py' not in files[0].SerializeToString()  # no path of a source
+    assert b'site-packages' not in files[0].SerializeToString()  # no path of a source
     iou_thr = model.bbox_head.test_cfg['nms']['iou_threshold']
     for each in (files[0], with_survivors(files[0], iou_thr, 100)):
         onnx.save(each, tmp_path / 'model.onnx')
