@@ -64,6 +64,8 @@ setup(
             'opencv-python-headless',
         ],
         'upstream': ['mmdet==3.3.0', 'mmcv>=2.0.0rc4,<2.2', 'mmengine>=0.10.7', 'setuptools<81'],
+        # What writes and runs exported files; a device needs numpy, OpenCV and onnxruntime alone.
+        'deploy': ['onnx', 'onnxruntime', 'onnxscript'],
         'tests': tests,
         'dev': [*tests, 'pre-commit', 'ruff'],
     },

@@ -1,0 +1,164 @@
+"""How long a detector takes from a picture's file to its boxes, in the forms it can be run in."""
+
+import copy
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmcv.cnn import fuse_conv_bn
+from mmcv.transforms import Compose
+from torch import nn
+
+from .detector import ExportError
+from .fast import accelerate, has_bf16
+from .models import prepare
+
+PHASES = ('preprocessing', 'network', 'nms')
+
+
+class Form(NamedTuple):
+    """One way to run a detector.
+
+    Attributes:
+        name: in the table.
+        network: of prepared data, to what ``boxes`` takes.
+        boxes: of that and the data; None if the network ends with the detections.
+    """
+
+    name: str
+    network: Callable[[dict], object]
+    boxes: Callable[[object, dict], object] | None
+
+
+class Row(NamedTuple):
+    """Times of a form at one size of batch, in ms a batch; medians but for the percentiles."""
+
+    form: str
+    batch: int
+    preprocessing: float
+    network: float
+    nms: float
+    total: float
+    p90: float
+    p99: float
+    images_per_second: float
+
+
+def forms(model: nn.Module) -> Iterator[Form]:
+    """Those that work on the device of the model, a plain one first."""
+    device = next(model.parameters()).device
+    yield of_torch('eager', model)
+    yield of_torch('batch norm folded', fuse_conv_bn(copy.deepcopy(model)))
+    fast = accelerate(copy.deepcopy(model))
+    yield of_torch('folded, channels last', fast)
+    if device.type == 'cuda' or shutil.which(os.environ.get('CXX', 'g++')):
+        yield of_torch('the same, compiled', fast, torch.compile)
+    if has_bf16(device):
+        yield of_torch('folded, channels last, bf16', accelerate(copy.deepcopy(model), bf16=True))
+
+
+def of_torch(name: str, model: nn.Module, wrap: Callable = lambda function: function) -> Form:
+    network = wrap(lambda images: model.bbox_head(model.extract_feat(images)))
+
+    def boxes(maps: tuple, data: dict) -> list:
+        metas = [sample.metainfo for sample in data['data_samples']]
+        return model.bbox_head.predict_by_feat(*maps, batch_img_metas=metas, rescale=True)
+
+    return Form(name, lambda data: network(data['inputs']), boxes)
+
+
+def of_onnx(path: Path, threads: int) -> Form:
+    """A file of :func:`export`, whose network decodes its boxes, and may end with the NMS."""
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ExportError(f"{error}; pip install 'mmdet_lrm[deploy]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    return Form(
+        f'ONNX Runtime, {path.name}',
+        lambda data: session.run(None, {'images': data['inputs'].cpu().numpy()}),
+        None,
+    )
+
+
+@torch.no_grad()
+def measure(
+    forms: Sequence[Form],
+    model: nn.Module,
+    pipeline: Compose,
+    pictures: Sequence[str | Path],
+    batch: int,
+    repeats: int,
+) -> list[Row]:
+    """Each form ``repeats`` times, in turn, so that what else the machine does falls on all alike.
+
+    Args:
+        forms: to be measured.
+        model: whose preprocessor prepares the pictures.
+        pipeline: of :func:`models.loading`.
+        pictures: taken in turn to fill the batches.
+        batch: number of pictures in one.
+        repeats: measurements, after one run that is not counted.
+    """
+    given = cycle(pictures)
+    seconds = np.zeros((len(forms), repeats + 1, len(PHASES)))
+    for repeat in range(repeats + 1):
+        part = list(islice(given, batch))
+        for index, form in enumerate(forms):
+            seconds[index, repeat] = run(form, model, pipeline, part)
+    return [
+        to_row(form.name, batch, times[1:] * 1000)
+        for form, times in zip(forms, seconds, strict=True)
+    ]
+
+
+def run(form: Form, model: nn.Module, pipeline: Compose, pictures: Sequence) -> tuple[float, ...]:
+    """Seconds of each phase."""
+    start = clock()
+    data = prepare(model, pipeline, pictures)
+    prepared = clock()
+    found = form.network(data)
+    passed = clock()
+    if form.boxes is not None:
+        form.boxes(found, data)
+    return prepared - start, passed - prepared, clock() - passed
+
+
+def clock() -> float:
+    """Seconds, when all that was asked of the accelerator is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def to_row(name: str, batch: int, times: np.ndarray) -> Row:
+    """Of (repeats, phases) ms."""
+    total = times.sum(axis=1)
+    median, p90, p99 = np.percentile(total, (50, 90, 99)).tolist()
+    phases = np.median(times, axis=0).tolist()
+    return Row(name, batch, *phases, median, p90, p99, 1000 * batch / median)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Markdown; the network's share is of the first form at the same size of batch."""
+    first = {row.batch: row.network for row in reversed(rows)}
+    lines = [
+        '| form | batch | preprocessing | network | of eager | NMS | all | p90 | p99 | images/s |',
+        '|---|---|---|---|---|---|---|---|---|---|',
+    ]
+    for row in rows:
+        cells = [
+            *(row.form, str(row.batch), f'{row.preprocessing:.1f}', f'{row.network:.1f}'),
+            *(f'{row.network / first[row.batch]:.2f}', f'{row.nms:.1f}', f'{row.total:.1f}'),
+            *(f'{row.p90:.1f}', f'{row.p99:.1f}', f'{row.images_per_second:.1f}'),
+        ]
+        lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines)
