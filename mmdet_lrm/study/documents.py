@@ -17,7 +17,7 @@ from mmengine.config import Config
 
 from ..training.files import write_whole
 from . import plots, report, summary, tables
-from .records import Record, read_records, write_whole
+from .records import Record, read_records
 
 DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
 BLOCK = re.compile(

@@ -70,20 +70,8 @@ def write_records(records: Sequence[Record], path: Path) -> None:
         for each in fields
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-<<<<<<< HEAD
     rows = ',\n'.join(lines)
     write_whole(path, f'{{"shared": {json.dumps(shared)},\n"records": [\n{rows}\n]}}\n')
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Beside and renamed, so that nobody finds a half."""
-    whole = path.with_name(f'{path.name}.{os.getpid()}.part')
-    whole.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(whole, path)
-=======
-    text = f'{{"shared": {json.dumps(shared)},\n"records": [\n' + ',\n'.join(lines) + '\n]}\n'
-    write_whole(path, text)
->>>>>>> lasting
 
 
 def put_record(record: Record, path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..training.files import write_whole
 from . import plots, tables
-from .records import Record, write_whole
+from .records import Record
 from .statistics import Difference
 
 # The metric that decides, and the columns of the table, by what the evaluator calls its metrics.
