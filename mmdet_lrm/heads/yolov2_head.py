@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from ..mining.element_loss import refuse_element_losses
 from ..mining.lrm_loss import build_miner
+from ..mining.overlap import box_overlap
 from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
 from ..mining.reduction import reduce_losses
@@ -32,7 +33,6 @@ from .letterboxed import LetterboxedHead
 from .targets import (
     Truths,
     assign_truths,
-    box_overlap,
     checked_iof_thr,
     grid_priors,
     in_ignored,

@@ -153,18 +153,28 @@ class LRMLoss(Miner):
         Returns:
             (N, P) bool without gradient.
         """
-        name = type(self).__name__
-        valid = candidates = prior_losses.valid
-        loss = self.ranked_loss(prior_losses.losses)  # 1
-        if self.needs_bboxes:  # 2
-            bboxes = prior_losses.given('bboxes', name)
-            candidates = thin_by_nms(loss, valid, bboxes, self.nms_iou_thr)
-        # 3
-        levels = prior_losses.levels or [Level(valid.shape[1], 1)]
-        mask = valid if self.strength == 0 else self._hardest(loss, candidates, valid, levels)
+        mask = valid = prior_losses.valid
+        if self.strength > 0:
+            loss = self.ranked_loss(prior_losses.losses)  # 1
+            candidates = self._thinned(loss, prior_losses)  # 2
+            levels = prior_losses.levels or [Level(valid.shape[1], 1)]
+            mask = self._hardest(loss, candidates, valid, levels)  # 3
         if self.keep_positives:  # 4
-            mask = mask | (prior_losses.given('positive', name) & valid)
+            mask = mask | (prior_losses.given('positive', type(self).__name__) & valid)
         return mask
+
+    def _thinned(self, loss: Tensor, prior_losses: PriorLosses) -> Tensor:
+        """(N, P) bool, the valid priors that may be ranked."""
+        if not self.needs_bboxes:
+            return prior_losses.valid
+        bboxes = prior_losses.given('bboxes', type(self).__name__)
+        num_wanted = None
+        if self.scope == 'image' and self.element == 'prior':
+            num_wanted = self._num_to_keep(prior_losses.valid, self.num_hard)
+        return thin_by_nms(loss, prior_losses.valid, bboxes, self.nms_iou_thr, num_wanted)
+
+    def _num_to_keep(self, counted: Tensor, num_hard: int | None) -> Tensor:
+        return num_to_keep(counted, num_hard, self.hard_ratio, self.strength)
 
     def _hardest(
         self, loss: Tensor, candidates: Tensor, counted: Tensor, levels: Sequence[Level]
@@ -189,7 +199,7 @@ class LRMLoss(Miner):
         if self.scope != 'level':
             groups = [loss.shape[1]]
         masks = [  # 3
-            hard_mask(part, num_to_keep(all_, num_hard, self.hard_ratio, self.strength), candidate)
+            hard_mask(part, self._num_to_keep(all_, num_hard), candidate)
             for part, candidate, all_ in zip(
                 *(each.split(groups, dim=1) for each in (loss, candidates, counted)), strict=True
             )

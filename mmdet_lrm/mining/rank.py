@@ -2,7 +2,7 @@
 
 Letters: N images, P priors of one image over all levels, A base priors per cell, K priors to keep.
 Every function takes the whole batch at once, returns new tensors and needs no host-device
-synchronisation, except :func:`thin_by_nms`, whose NMS operator has a result of unknown length.
+synchronisation, except :func:`thin_by_nms`, which asks whether it may stop.
 
 Source of the method: Yu et al., "Loss Rank Mining: A General Hard Example Mining Method for
 Real-time Detectors", IJCNN 2018, arXiv 1804.04606. Its abstract fixes the idea only; whatever it
@@ -13,8 +13,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from mmcv.ops import batched_nms
 from torch import Tensor
+
+from .overlap import box_overlap
+
+NMS_BLOCK = 128
+"""Priors that thinning compares at once: few make many steps, many compare what is not needed."""
 
 
 class Level(NamedTuple):
@@ -135,34 +139,67 @@ def _sortable(bits: Tensor) -> Tensor:
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
-def thin_by_nms(loss: Tensor, valid: Tensor, bboxes: Tensor, iou_thr: float) -> Tensor:
+def thin_by_nms(
+    loss: Tensor,
+    valid: Tensor,
+    bboxes: Tensor,
+    iou_thr: float,
+    num_wanted: Tensor | None = None,
+) -> Tensor:
     """Mask of the valid priors that survive NMS within their image with the loss as score.
 
     Neighbouring priors see the same object or the same piece of background; OHEM (Shrivastava et
     al., CVPR 2016, section 4.2) keeps of such a group the one with the largest loss, at IoU 0.7.
+
+    1. Order the priors by loss. 2. Take a block of them: out are those that a survivor of an
+    earlier block overlaps, 3. then those that a survivor of the block itself does. 4. Stop once
+    every image has as many survivors as wanted.
 
     Args:
         loss: (N, P) finite losses.
         valid: (N, P) bool.
         bboxes: (N, P, 4) decoded boxes of the priors, x1, y1, x2, y2 in input pixels.
         iou_thr: a prior goes if its IoU with a harder one that stays is larger.
+        num_wanted: (N,) of the hardest survivors of each image that matter; None: all.
 
     Returns:
-        (N, P) bool. Equal losses count in the order of their index.
+        (N, P) bool, the survivors of full NMS, of which all but the hardest ``num_wanted`` may be
+        missing. Equal losses count in the order of their index.
     """
-    image_inds, prior_inds = valid.nonzero(as_tuple=True)
-    boxes = bboxes.detach().float()[image_inds, prior_inds]
-    if len(boxes) == 0:
-        return valid.clone()
-    # The rank as score has no ties, so the result does not depend on the operator's own sort.
-    score = -loss_rank(loss, valid)[image_inds, prior_inds].float()
-    # batched_nms parts the images by an offset of the largest coordinate, which needs all >= 0.
-    _, kept = batched_nms(
-        boxes - boxes.min(), score, image_inds, dict(type='nms', iou_threshold=iou_thr)
-    )
-    survives = torch.zeros_like(valid)
-    survives[image_inds[kept], prior_inds[kept]] = True
+    ranked = loss.detach().masked_fill(~valid, -torch.inf)
+    order = ranked.argsort(dim=1, descending=True, stable=True)
+    boxes = bboxes.detach().float().gather(1, order[..., None].expand(-1, -1, 4))  # 1
+    free = valid.gather(1, order)
+    num_wanted = free.sum(dim=1) if num_wanted is None else num_wanted
+    survivors, survives = boxes[:, :0], []
+    for block, candidates in zip(boxes.split(NMS_BLOCK, 1), free.split(NMS_BLOCK, 1), strict=True):
+        hit = (box_overlap(survivors[:, :, None], block[:, None]) > iou_thr).any(dim=1)  # 2
+        survives.append(_greedy_nms(block, candidates & ~hit, iou_thr))  # 3
+        survivors = torch.cat([survivors, _compact(block, survives[-1])], dim=1)
+        num_wanted = num_wanted - survives[-1].sum(dim=1)
+        if (num_wanted <= 0).all():  # 4
+            break
+    survives = torch.cat(survives, dim=1)
+    return torch.zeros_like(valid).scatter(1, order[:, : survives.shape[1]], survives)
+
+
+def _greedy_nms(boxes: Tensor, free: Tensor, iou_thr: float) -> Tensor:
+    """(N, B) bool, which of the free boxes (N, B, 4) survive those before them that do."""
+    overlaps = (box_overlap(boxes[:, :, None], boxes[:, None]) > iou_thr).triu(diagonal=1)
+    survives, before = free, None
+    # Each round settles at least the first box that was not yet; few chains are longer than three.
+    while before is None or not torch.equal(survives, before):
+        before = survives
+        survives = free & ~(overlaps & survives[..., None]).any(dim=1)
     return survives
+
+
+def _compact(boxes: Tensor, mask: Tensor) -> Tensor:
+    """(N, M, 4) boxes in the mask, M the most of an image, filled up with boxes of zeros."""
+    num_largest = int(mask.sum(dim=1).max())
+    first = mask.byte().argsort(dim=1, descending=True, stable=True)[:, :num_largest]
+    boxes = torch.where(mask[..., None], boxes, 0)
+    return boxes.gather(1, first[..., None].expand(-1, -1, 4))
 
 
 def per_cell(loss: Tensor, valid: Tensor, levels: Sequence[Level]) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,6 @@ from mmdet.models.task_modules.prior_generators import SSDAnchorGenerator, YOLOA
 from mmengine.structures import InstanceData
 
 from mmdet_lrm.heads.targets import (
-    box_overlap,
     first_of_each,
     in_ignored,
     match_by_iou,
@@ -16,6 +15,7 @@ from mmdet_lrm.heads.targets import (
     pad_truths,
     to_priors,
 )
+from mmdet_lrm.mining.overlap import box_overlap
 
 SIDE = 64
 GRIDS = [(2, 2), (4, 4), (8, 8)]

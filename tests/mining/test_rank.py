@@ -1,6 +1,8 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmcv.ops import nms
 
 from mmdet_lrm.mining import (
     Level,
@@ -10,6 +12,7 @@ from mmdet_lrm.mining import (
     num_to_keep,
     per_cell,
     per_prior,
+    rank,
     thin_by_nms,
 )
 
@@ -126,6 +129,41 @@ def test_a_prior_that_overlaps_a_harder_one_by_just_the_threshold_stays():
     loss = torch.tensor([[2.0, 1.0]])
     assert rows(thin_by_nms(loss, everything(loss), bboxes, iou_thr=0.5)) == [[1, 1]]
     assert rows(thin_by_nms(loss, everything(loss), bboxes, iou_thr=0.49)) == [[1, 0]]
+
+
+def full_nms(loss, valid, bboxes, iou_thr):
+    """mmcv's, image by image."""
+    survives = torch.zeros_like(valid)
+    for index, ranks in enumerate(loss_rank(loss, valid)):
+        inds = valid[index].nonzero().flatten()
+        if len(inds):
+            _, kept = nms(bboxes[index, inds], -ranks[inds].float(), iou_thr)
+            survives[index, inds[kept]] = True
+    return survives
+
+
+@pytest.mark.parametrize('iou_thr', [0.1, 0.5, 0.7])
+@pytest.mark.parametrize(('num_images', 'num_priors'), [(800, 12), (40, 400)])
+def test_thinning_leaves_the_hardest_survivors_of_full_nms(iou_thr, num_images, num_priors):
+    # On a grid of few places, so that boxes and overlaps tie; the priors fill several blocks.
+    corners = torch.randint(0, 10, (num_images, num_priors, 2)).float()
+    bboxes = torch.cat([corners, corners + torch.randint(0, 6, corners.shape)], dim=2) - 5
+    loss = torch.randint(0, 50, (num_images, num_priors)).float()
+    valid = torch.rand(num_images, num_priors) < 0.8
+    expected = full_nms(loss, valid, bboxes, iou_thr)
+    assert torch.equal(thin_by_nms(loss, valid, bboxes, iou_thr), expected)
+    wanted = torch.randint(0, 20, (num_images,))
+    thinned = thin_by_nms(loss, valid, bboxes, iou_thr, wanted)
+    assert not (thinned & ~expected).any()
+    assert torch.equal(hard_mask(loss, wanted, thinned), hard_mask(loss, wanted, expected))
+
+
+def test_thinning_looks_no_further_than_wanted(monkeypatch):
+    monkeypatch.setattr(rank, 'NMS_BLOCK', 2)
+    bboxes = 20 * torch.arange(6.0)[None, :, None] + torch.tensor([0.0, 0, 10, 10])
+    loss = torch.arange(6.0, 0, -1)[None]
+    thinned = thin_by_nms(loss, everything(loss), bboxes, 0.5, torch.tensor([3]))
+    assert rows(thinned) == [[1, 1, 1, 1, 0, 0]]
 
 
 def test_thinning_keeps_images_apart_with_boxes_left_of_the_origin():
