@@ -8,7 +8,7 @@ largest number of ground-truth boxes of an image, at least 1. Boxes are x1, y1, 
 pixels. Priors are ordered by level, row, column, base prior, as mmdet's generators order them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,6 +20,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..mining.overlap import box_overlap
+
+TRUTHS_AT_ONCE = 4
+"""Of each image, when truths are compared with priors; see :func:`_pieces`."""
 
 
 class Truths(NamedTuple):
@@ -67,10 +70,50 @@ def to_device(numbers: list, device: torch.device) -> Tensor:
     return tensor.to(device, non_blocking=True)
 
 
+def _pieces(mask: Tensor, num_columns: int) -> Iterator[slice]:
+    """A few truths of (N, G) at a time, to be compared with (N, num_columns) boxes.
+
+    So few that the comparison stays in a processor's cache: a crowded image then costs time, not
+    memory. An accelerator, which has none to speak of, takes what fits into 64 MB.
+    """
+    num_imgs, num_gts = mask.shape
+    num_at_once = TRUTHS_AT_ONCE
+    if mask.is_cuda:
+        num_at_once = max(num_at_once, 2**24 // (num_imgs * num_columns))
+    for first in range(0, num_gts, num_at_once):
+        yield slice(first, first + num_at_once)
+
+
+class _BestTruth(NamedTuple):
+    """The truth that overlaps each prior most, of the truths seen so far."""
+
+    overlap: Tensor
+    """(N, M), -1 for none."""
+    gt_inds: Tensor
+    """(N, M) int64, the first one of a tie."""
+
+    @classmethod
+    def of_none(cls, like: Tensor) -> '_BestTruth':
+        return cls(torch.full_like(like, -1, dtype=torch.float32), torch.zeros_like(like).long())
+
+    def or_of(self, overlaps: Tensor, piece: slice) -> '_BestTruth':
+        """With the truths of a piece as well, of which the overlaps are (N, G', M)."""
+        overlap, gt_inds = overlaps.max(dim=1)
+        better = overlap > self.overlap
+        return _BestTruth(
+            torch.where(better, overlap, self.overlap),
+            torch.where(better, gt_inds + piece.start, self.gt_inds),
+        )
+
+
 def max_overlap(bboxes: Tensor, others: Tensor, mask: Tensor, mode: str = 'iou') -> Tensor:
     """(N, P) largest overlap of boxes (N, P, 4) with any of (N, G, 4), those in ``mask`` (N, G)."""
-    overlaps = box_overlap(bboxes[:, None], others[:, :, None], mode)
-    return overlaps.masked_fill(~mask[..., None], 0).amax(dim=1)
+    largest = bboxes.new_zeros(bboxes.shape[:2])
+    for piece in _pieces(mask, bboxes.shape[1]):
+        overlaps = box_overlap(bboxes[:, None], others[:, piece, None], mode)
+        overlaps = overlaps.masked_fill(~mask[:, piece, None], 0)
+        largest = torch.maximum(largest, overlaps.amax(dim=1))
+    return largest
 
 
 def checked_iof_thr(iof_thr: float | None, default: float | None) -> float | None:
@@ -154,12 +197,41 @@ def match_in_cells(
     A centre on or beyond the border of the image belongs to the nearest cell.
     """
     priors = torch.cat(list(level_priors))
-    gt_boxes = truths.bboxes[:, :, None]
     # 1
-    overlaps = box_overlap(gt_boxes, priors).amax(dim=1)
+    overlaps = max_overlap(priors.expand(len(truths.mask), -1, -1), truths.bboxes, truths.mask)
     low, high = neg_iou_thr if isinstance(neg_iou_thr, tuple | list) else (-1.0, neg_iou_thr)
     negative = (overlaps > low) & (overlaps <= high) | ~truths.mask.any(dim=1, keepdim=True)
     # 2
+    prior_inds = _priors_of_cells(truths, level_priors, grids, strides)
+    mask = truths.mask[..., None, None].expand_as(prior_inds).flatten(1)
+    prior_inds = prior_inds.flatten(1)
+    boxes = priors[prior_inds][:, None]
+    best, last = _BestTruth.of_none(prior_inds), torch.full_like(prior_inds, -1)
+    for piece in _pieces(truths.mask, prior_inds.shape[1]):
+        overlaps = box_overlap(truths.bboxes[:, piece, None], boxes)
+        overlaps = overlaps.masked_fill(~(mask[:, None] & truths.mask[:, piece, None]), -1)
+        best = best.or_of(overlaps, piece)  # 3
+        gt_overlap = overlaps.amax(dim=2, keepdim=True)  # 4
+        taken = (overlaps == gt_overlap) & (gt_overlap > min_pos_iou)
+        if not gt_max_assign_all:
+            inds = prior_inds[:, None].expand_as(taken)
+            first = inds.masked_fill(~taken, len(priors)).amin(dim=2, keepdim=True)
+            taken = taken & (inds == first)
+        last = torch.maximum(last, _last(taken, piece))
+    gt_inds = best.gt_inds.masked_fill(best.overlap <= pos_iou_thr, -1)
+    gt_inds = torch.where(last >= 0, last, gt_inds)
+    return CellMatches(
+        prior_inds.masked_fill(~mask, len(priors)), gt_inds.masked_fill(~mask, -1), negative
+    )
+
+
+def _priors_of_cells(
+    truths: Truths,
+    level_priors: Sequence[Tensor],
+    grids: Sequence[tuple[int, int]],
+    strides: Sequence[tuple[int, int]],
+) -> Tensor:
+    """(N, G, L, A) index of the priors in the cells that hold the centres of the truths."""
     centers = (truths.bboxes[..., :2] + truths.bboxes[..., 2:]) * 0.5
     prior_inds, offset = [], 0
     for level, (height, width), (stride_x, stride_y) in zip(
@@ -168,28 +240,10 @@ def match_in_cells(
         col = (centers[..., 0] / stride_x).floor().long().clamp(0, width - 1)
         row = (centers[..., 1] / stride_y).floor().long().clamp(0, height - 1)
         num_base_priors = len(level) // (height * width)
-        base = torch.arange(num_base_priors, device=priors.device)
+        base = torch.arange(num_base_priors, device=level.device)
         prior_inds.append(offset + (row * width + col)[..., None] * num_base_priors + base)
         offset += len(level)
-    prior_inds = torch.stack(prior_inds, dim=2)
-    mask = truths.mask[..., None, None].expand_as(prior_inds).flatten(1)
-    prior_inds = prior_inds.flatten(1)
-    # 3
-    overlaps = box_overlap(gt_boxes, priors[prior_inds][:, None])
-    overlaps = overlaps.masked_fill(~(mask[:, None] & truths.mask[..., None]), -1)
-    best_overlap, best_gt = overlaps.max(dim=1)
-    gt_inds = best_gt.masked_fill(best_overlap <= pos_iou_thr, -1)
-    # 4
-    gt_overlap = overlaps.amax(dim=2, keepdim=True)
-    taken = (overlaps == gt_overlap) & (gt_overlap > min_pos_iou)
-    if not gt_max_assign_all:
-        inds = prior_inds[:, None].expand_as(taken)
-        first = inds.masked_fill(~taken, len(priors)).amin(dim=2, keepdim=True)
-        taken = taken & (inds == first)
-    gt_inds = _later_wins(taken, gt_inds)
-    return CellMatches(
-        prior_inds.masked_fill(~mask, len(priors)), gt_inds.masked_fill(~mask, -1), negative
-    )
+    return torch.stack(prior_inds, dim=2)
 
 
 def match_by_iou(
@@ -218,25 +272,30 @@ def match_by_iou(
         (N, P) index of the truth that each prior learns, -1 for none, and (N, P) bool, True for
         negatives.
     """
-    overlaps = box_overlap(truths.bboxes[:, :, None], priors)
-    overlaps = overlaps.masked_fill(~(inside[:, None] & truths.mask[..., None]), -1)
-    best_overlap, best_gt = overlaps.max(dim=1)
-    # 1
-    low, high = neg_iou_thr if isinstance(neg_iou_thr, tuple | list) else (0.0, neg_iou_thr)
-    negative = (best_overlap >= low) & (best_overlap < high)
-    negative = inside & (negative | ~truths.mask.any(dim=1, keepdim=True))
-    # 2
-    gt_inds = best_gt.masked_fill(best_overlap < pos_iou_thr, -1)
-    # 3
-    if match_low_quality:
+    best, last = _BestTruth.of_none(inside), torch.full_like(inside, -1, dtype=torch.long)
+    takes = []
+    for piece in _pieces(truths.mask, len(priors)):
+        mask = truths.mask[:, piece]
+        overlaps = box_overlap(truths.bboxes[:, piece, None], priors)
+        overlaps = overlaps.masked_fill(~(inside[:, None] & mask[..., None]), -1)
+        best = best.or_of(overlaps, piece)
         gt_overlap, gt_prior = overlaps.max(dim=2)
-        taking = truths.mask & (gt_overlap >= min_pos_iou)
+        taking = mask & (gt_overlap >= min_pos_iou)
+        takes.append(gt_prior.masked_fill(~taking, len(priors)))
         if gt_max_assign_all:
             taken = (overlaps == gt_overlap[..., None]) & taking[..., None]
-            gt_inds = _later_wins(taken, gt_inds)
-        else:
-            taken_by = assign_truths(gt_prior.masked_fill(~taking, len(priors)), len(priors))
-            gt_inds = torch.where(taken_by >= 0, taken_by, gt_inds)
+            last = torch.maximum(last, _last(taken, piece))
+    # 1
+    low, high = neg_iou_thr if isinstance(neg_iou_thr, tuple | list) else (0.0, neg_iou_thr)
+    negative = (best.overlap >= low) & (best.overlap < high)
+    negative = inside & (negative | ~truths.mask.any(dim=1, keepdim=True))
+    # 2
+    gt_inds = best.gt_inds.masked_fill(best.overlap < pos_iou_thr, -1)
+    # 3
+    if match_low_quality:
+        if not gt_max_assign_all:
+            last = assign_truths(torch.cat(takes, dim=1), len(priors))
+        gt_inds = torch.where(last >= 0, last, gt_inds)
     return gt_inds, negative & (gt_inds < 0)
 
 
@@ -257,8 +316,12 @@ def assign_truths(prior_inds: Tensor, num_priors: int) -> Tensor:
     return assigned.scatter_reduce(1, prior_inds, gt_inds, 'amax')[:, :num_priors]
 
 
-def _later_wins(taken: Tensor, gt_inds: Tensor) -> Tensor:
-    """(N, M) last truth that takes each prior, by ``taken`` (N, G, M); ``gt_inds`` if none does."""
-    order = torch.arange(taken.shape[1], device=taken.device)[:, None]
-    last = torch.where(taken, order, -1).amax(dim=1)
-    return torch.where(last >= 0, last, gt_inds)
+def _last(taken: Tensor, piece: slice) -> Tensor:
+    """(N, M) index of the last truth of a piece that takes each prior, -1 for none.
+
+    Args:
+        taken: (N, G', M) bool.
+        piece: of the truths, G' long.
+    """
+    order = torch.arange(taken.shape[1], device=taken.device)[:, None] + piece.start
+    return torch.where(taken, order, -1).amax(dim=1)

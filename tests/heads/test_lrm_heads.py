@@ -384,6 +384,12 @@ def test_terms_that_the_head_does_not_have_are_refused_when_built(kind):
 
 
 @KINDS
+def test_half_in_an_ignored_instance_is_the_default_with_lrm_alone(kind):
+    heads = make_head(kind), make_head(kind, lrm=KEEP_ALL), make_head(kind, ignore_iof_thr=0.3)
+    assert [head.ignore_iof_thr for head in heads] == [None, 0.5, 0.3]
+
+
+@KINDS
 def test_a_share_outside_its_range_is_refused_when_built(kind):
     with pytest.raises(ValueError, match=r'ignore_iof_thr is 1\.5; it must lie in \[0, 1\]'):
         make_head(kind, ignore_iof_thr=1.5)

@@ -121,6 +121,8 @@ def test_overlap_of_hand_worked_boxes():
     assert box_overlap(boxes, other).tolist() == [1.0, 0.5, 0.0]
     assert box_overlap(boxes, other, mode='iof').tolist() == [1.0, 0.5, 0.0]
     assert box_overlap(other, boxes, mode='iof').tolist() == [1.0, 1.0, 0.0]
+    small = torch.tensor([0.0, 0, 0.5, 0.5])
+    assert box_overlap(small, torch.tensor([0.0, 0, 0.5, 0.25])).item() == 0.5
 
 
 def test_padding_overlaps_nothing():

@@ -146,6 +146,8 @@ def test_the_table_compares_the_first_fifth_with_the_last():
     ('positives', 'easy', 'missed', 'advice'),
     [
         (0.5, 0.01, 0.0, 'hard_ratio=0.25 changes next to nothing'),
+        (0.5, 0.03, 0.0, 'hard_ratio=0.25 takes out 3 % of the gradient'),
+        (0.5, 0.3, 0.015, 'all of it of easy background.'),
         (
             0.5,
             0.3,
