@@ -230,11 +230,11 @@ def test_a_loss_that_is_not_finite_is_reported_where_its_weight_is_zero():
 
 def test_what_the_loss_itself_raises_comes_through(monkeypatch):
     pred = torch.randn(ROWS, CLASSES)
-    with pytest.raises(RuntimeError, match='^Class values must be smaller than num_classes'):
+    with pytest.raises(RuntimeError, match=r'^Class values must be smaller than num_classes'):
         build('FocalLoss')(pred, LABELS + CLASSES)
     out_of_memory = mock.Mock(side_effect=torch.OutOfMemoryError('CUDA out of memory'))
     monkeypatch.setitem(L1Loss.forward.__globals__, 'l1_loss', out_of_memory)
-    with pytest.raises(torch.OutOfMemoryError, match='^CUDA out of memory$'):
+    with pytest.raises(torch.OutOfMemoryError, match=r'^CUDA out of memory$'):
         build('L1Loss')(pred, pred)
 
 
