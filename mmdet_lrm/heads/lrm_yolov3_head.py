@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmdet.models.dense_heads import YOLOV3Head
 from mmdet.models.task_modules.assigners import GridAssigner
 from mmdet.registry import MODELS
@@ -179,7 +178,9 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
             gt_bboxes.flatten(0, 1),
             strides[inds].flatten(),
         )
-        labels = F.one_hot(gt_labels.flatten(), self.num_classes).float()
+        # F.one_hot makes int64, which for crowded images is the largest tensor of the loss.
+        classes = torch.arange(self.num_classes, device=gt_labels.device)
+        labels = (gt_labels.flatten()[:, None] == classes).float()
         if self.one_hot_smoother != 0:
             labels = labels * (1 - self.one_hot_smoother) + self.one_hot_smoother / self.num_classes
         losses = dict(
@@ -201,10 +202,11 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
             cells = cells.clamp(0, len(priors) // self.num_base_priors - 1)
             columns = pred_map.flatten(2)
             columns = columns.gather(2, cells[:, None].expand(-1, columns.shape[1], -1))
-            gathered.append(columns.unflatten(1, (self.num_base_priors, self.num_attrib)))
+            columns = columns.unflatten(1, (self.num_base_priors, self.num_attrib))
+            gathered.append(columns.permute(0, 3, 1, 2))
             offset += len(priors)
-        # (N, L, A, 5 + C, G) to (N, G, L, A, 5 + C)
-        return torch.stack(gathered, dim=1).permute(0, 4, 1, 2, 3).flatten(1, 3).float()
+        # L of (N, G, A, 5 + C) to (N, G, L, A, 5 + C)
+        return torch.stack(gathered, dim=2).flatten(1, 3).float()
 
     def _share(self, term: str, loss: Tensor, levels: Sequence[Level]) -> float | Tensor:
         """What a prior's loss is multiplied by in the parent's sum or mean over each level."""

@@ -34,6 +34,8 @@ class Truths(NamedTuple):
     """(N, G) int64"""
     mask: Tensor
     """(N, G) bool, False for padding."""
+    counts: Sequence[int]
+    """N numbers of truths, known to the host."""
 
     def gather(self, gt_inds: Tensor) -> tuple[Tensor, Tensor]:
         """(N, M, 4) boxes and (N, M) labels of truths (N, M); arbitrary ones where it is -1."""
@@ -48,11 +50,16 @@ def pad_truths(instances: InstanceList, max_gts: int | None = None) -> Truths:
     """Stack the first ``max_gts`` boxes and labels of each image."""
     bboxes = [get_box_tensor(each.bboxes)[:max_gts].float() for each in instances]
     labels = [each.labels[:max_gts].long() for each in instances]
+    counts = [len(each) for each in labels]
     mask = [torch.ones_like(each, dtype=torch.bool) for each in labels]
     bboxes, labels, mask = (pad_sequence(each, batch_first=True) for each in (bboxes, labels, mask))
     if mask.shape[1] == 0:
-        return Truths(F.pad(bboxes, (0, 0, 0, 1)), F.pad(labels, (0, 1)), F.pad(mask, (0, 1)))
-    return Truths(bboxes, labels, mask)
+        bboxes, labels, mask = (
+            F.pad(bboxes, (0, 0, 0, 1)),
+            F.pad(labels, (0, 1)),
+            F.pad(mask, (0, 1)),
+        )
+    return Truths(bboxes, labels, mask, counts)
 
 
 def grid_priors(
@@ -70,49 +77,61 @@ def to_device(numbers: list, device: torch.device) -> Tensor:
     return tensor.to(device, non_blocking=True)
 
 
-def _pieces(mask: Tensor, num_columns: int) -> Iterator[slice]:
-    """A few truths of (N, G) at a time, to be compared with (N, num_columns) boxes.
+class _Piece(NamedTuple):
+    """A few truths of each image that has so many."""
 
-    So few that the comparison stays in a processor's cache: a crowded image then costs time, not
-    memory. An accelerator, which has none to speak of, takes what fits into 64 MB.
+    images: slice | Tensor
+    """Which of N; (N',) int64 unless all of them."""
+    truths: slice
+    """Which of G."""
+
+
+def _pieces(counts: Sequence[int], num_columns: int, device: torch.device) -> Iterator[_Piece]:
+    """A few truths at a time, to be compared with (N, num_columns) boxes.
+
+    So few that the comparison stays in a processor's cache: a crowded image costs time, not memory,
+    and no time for the others. An accelerator, which has no such cache, takes what fits in 64 MB.
     """
-    num_imgs, num_gts = mask.shape
     num_at_once = TRUTHS_AT_ONCE
-    if mask.is_cuda:
-        num_at_once = max(num_at_once, 2**24 // (num_imgs * num_columns))
-    for first in range(0, num_gts, num_at_once):
-        yield slice(first, first + num_at_once)
-
-
-class _BestTruth(NamedTuple):
-    """The truth that overlaps each prior most, of the truths seen so far."""
-
-    overlap: Tensor
-    """(N, M), -1 for none."""
-    gt_inds: Tensor
-    """(N, M) int64, the first one of a tie."""
-
-    @classmethod
-    def of_none(cls, like: Tensor) -> '_BestTruth':
-        return cls(torch.full_like(like, -1, dtype=torch.float32), torch.zeros_like(like).long())
-
-    def or_of(self, overlaps: Tensor, piece: slice) -> '_BestTruth':
-        """With the truths of a piece as well, of which the overlaps are (N, G', M)."""
-        overlap, gt_inds = overlaps.max(dim=1)
-        better = overlap > self.overlap
-        return _BestTruth(
-            torch.where(better, overlap, self.overlap),
-            torch.where(better, gt_inds + piece.start, self.gt_inds),
+    if device.type == 'cuda':
+        num_at_once = max(num_at_once, 2**24 // (len(counts) * num_columns))
+    for first in range(0, max(counts), num_at_once):
+        images = [index for index, count in enumerate(counts) if count > first]
+        every = len(images) == len(counts)
+        yield _Piece(
+            slice(None) if every else to_device(images, device), slice(first, first + num_at_once)
         )
 
 
-def max_overlap(bboxes: Tensor, others: Tensor, mask: Tensor, mode: str = 'iou') -> Tensor:
-    """(N, P) largest overlap of boxes (N, P, 4) with any of (N, G, 4), those in ``mask`` (N, G)."""
+class _BestTruth:
+    """The truth that overlaps each prior most, of the truths seen so far.
+
+    Attributes:
+        overlap: (N, M), -1 for none.
+        gt_inds: (N, M) int64, the first one of a tie.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self.overlap = torch.full_like(like, -1, dtype=torch.float32)
+        self.gt_inds = torch.zeros_like(like, dtype=torch.long)
+
+    def see(self, overlaps: Tensor, piece: _Piece) -> None:
+        """The truths of a piece as well, of which the overlaps are (N', G', M)."""
+        overlap, gt_inds = overlaps.max(dim=1)
+        so_far = self.overlap[piece.images]
+        best_inds = self.gt_inds[piece.images]
+        better = overlap > so_far
+        self.overlap[piece.images] = torch.where(better, overlap, so_far)
+        self.gt_inds[piece.images] = torch.where(better, gt_inds + piece.truths.start, best_inds)
+
+
+def max_overlap(bboxes: Tensor, others: Tensor, counts: Sequence[int], mode: str = 'iou') -> Tensor:
+    """(N, P) largest overlap of boxes (N, P, 4) with any of the first counts of (N, G, 4)."""
     largest = bboxes.new_zeros(bboxes.shape[:2])
-    for piece in _pieces(mask, bboxes.shape[1]):
-        overlaps = box_overlap(bboxes[:, None], others[:, piece, None], mode)
-        overlaps = overlaps.masked_fill(~mask[:, piece, None], 0)
-        largest = torch.maximum(largest, overlaps.amax(dim=1))
+    # A box of zeros, as images are filled up with, overlaps nothing.
+    for images, piece in _pieces(counts, bboxes.shape[1], bboxes.device):
+        overlaps = box_overlap(bboxes[images, None], others[images, piece, None], mode)
+        largest[images] = torch.maximum(largest[images], overlaps.amax(dim=1))
     return largest
 
 
@@ -131,11 +150,8 @@ def in_ignored(bboxes: Tensor, instances: OptInstanceList, iof_thr: float) -> Te
         get_box_tensor(each.bboxes).float() if each is not None else bboxes.new_zeros(0, 4)
         for each in instances or [None] * len(bboxes)
     ]
-    mask = [each.new_ones(len(each), dtype=torch.bool) for each in regions]
-    regions, mask = (pad_sequence(each, batch_first=True) for each in (regions, mask))
-    if mask.shape[1] == 0:
-        return torch.zeros(bboxes.shape[:2], dtype=torch.bool, device=bboxes.device)
-    return max_overlap(bboxes, regions, mask, mode='iof') > iof_thr
+    counts = [len(each) for each in regions]
+    return max_overlap(bboxes, pad_sequence(regions, True), counts, mode='iof') > iof_thr
 
 
 def first_of_each(prior_inds: Tensor, wanted: Tensor, num_priors: int) -> Tensor:
@@ -198,26 +214,27 @@ def match_in_cells(
     """
     priors = torch.cat(list(level_priors))
     # 1
-    overlaps = max_overlap(priors.expand(len(truths.mask), -1, -1), truths.bboxes, truths.mask)
+    overlaps = max_overlap(priors.expand(len(truths.mask), -1, -1), truths.bboxes, truths.counts)
     low, high = neg_iou_thr if isinstance(neg_iou_thr, tuple | list) else (-1.0, neg_iou_thr)
     negative = (overlaps > low) & (overlaps <= high) | ~truths.mask.any(dim=1, keepdim=True)
     # 2
     prior_inds = _priors_of_cells(truths, level_priors, grids, strides)
     mask = truths.mask[..., None, None].expand_as(prior_inds).flatten(1)
     prior_inds = prior_inds.flatten(1)
-    boxes = priors[prior_inds][:, None]
-    best, last = _BestTruth.of_none(prior_inds), torch.full_like(prior_inds, -1)
-    for piece in _pieces(truths.mask, prior_inds.shape[1]):
-        overlaps = box_overlap(truths.bboxes[:, piece, None], boxes)
-        overlaps = overlaps.masked_fill(~(mask[:, None] & truths.mask[:, piece, None]), -1)
-        best = best.or_of(overlaps, piece)  # 3
+    best, last = _BestTruth(prior_inds), torch.full_like(prior_inds, -1)
+    for piece in _pieces(truths.counts, prior_inds.shape[1], priors.device):
+        images = piece.images
+        inds = prior_inds[images, None]
+        overlaps = box_overlap(truths.bboxes[images, piece.truths, None], priors[inds])
+        both = mask[images, None] & truths.mask[images, piece.truths, None]
+        overlaps = overlaps.masked_fill(~both, -1)
+        best.see(overlaps, piece)  # 3
         gt_overlap = overlaps.amax(dim=2, keepdim=True)  # 4
         taken = (overlaps == gt_overlap) & (gt_overlap > min_pos_iou)
         if not gt_max_assign_all:
-            inds = prior_inds[:, None].expand_as(taken)
-            first = inds.masked_fill(~taken, len(priors)).amin(dim=2, keepdim=True)
-            taken = taken & (inds == first)
-        last = torch.maximum(last, _last(taken, piece))
+            candidates = inds.expand_as(taken).masked_fill(~taken, len(priors))
+            taken = taken & (inds == candidates.amin(dim=2, keepdim=True))
+        last[images] = torch.maximum(last[images], _last(taken, piece))
     gt_inds = best.gt_inds.masked_fill(best.overlap <= pos_iou_thr, -1)
     gt_inds = torch.where(last >= 0, last, gt_inds)
     return CellMatches(
@@ -272,19 +289,22 @@ def match_by_iou(
         (N, P) index of the truth that each prior learns, -1 for none, and (N, P) bool, True for
         negatives.
     """
-    best, last = _BestTruth.of_none(inside), torch.full_like(inside, -1, dtype=torch.long)
-    takes = []
-    for piece in _pieces(truths.mask, len(priors)):
-        mask = truths.mask[:, piece]
-        overlaps = box_overlap(truths.bboxes[:, piece, None], priors)
-        overlaps = overlaps.masked_fill(~(inside[:, None] & mask[..., None]), -1)
-        best = best.or_of(overlaps, piece)
+    best, last = _BestTruth(inside), torch.full_like(inside, -1, dtype=torch.long)
+    for piece in _pieces(truths.counts, len(priors), priors.device):
+        images = piece.images
+        mask = truths.mask[images, piece.truths]
+        overlaps = box_overlap(truths.bboxes[images, piece.truths, None], priors)
+        overlaps = overlaps.masked_fill(~(inside[images, None] & mask[..., None]), -1)
+        best.see(overlaps, piece)
         gt_overlap, gt_prior = overlaps.max(dim=2)
         taking = mask & (gt_overlap >= min_pos_iou)
-        takes.append(gt_prior.masked_fill(~taking, len(priors)))
         if gt_max_assign_all:
             taken = (overlaps == gt_overlap[..., None]) & taking[..., None]
-            last = torch.maximum(last, _last(taken, piece))
+            taken_by = _last(taken, piece)
+        else:
+            taken_by = assign_truths(gt_prior.masked_fill(~taking, len(priors)), len(priors))
+            taken_by = torch.where(taken_by >= 0, taken_by + piece.truths.start, -1)
+        last[images] = torch.maximum(last[images], taken_by)
     # 1
     low, high = neg_iou_thr if isinstance(neg_iou_thr, tuple | list) else (0.0, neg_iou_thr)
     negative = (best.overlap >= low) & (best.overlap < high)
@@ -293,8 +313,6 @@ def match_by_iou(
     gt_inds = best.gt_inds.masked_fill(best.overlap < pos_iou_thr, -1)
     # 3
     if match_low_quality:
-        if not gt_max_assign_all:
-            last = assign_truths(torch.cat(takes, dim=1), len(priors))
         gt_inds = torch.where(last >= 0, last, gt_inds)
     return gt_inds, negative & (gt_inds < 0)
 
@@ -316,12 +334,10 @@ def assign_truths(prior_inds: Tensor, num_priors: int) -> Tensor:
     return assigned.scatter_reduce(1, prior_inds, gt_inds, 'amax')[:, :num_priors]
 
 
-def _last(taken: Tensor, piece: slice) -> Tensor:
-    """(N, M) index of the last truth of a piece that takes each prior, -1 for none.
+def _last(taken: Tensor, piece: _Piece) -> Tensor:
+    """(N', M) index of the last truth of a piece that takes each prior, by taken (N', G', M).
 
-    Args:
-        taken: (N, G', M) bool.
-        piece: of the truths, G' long.
+    -1 where none does.
     """
-    order = torch.arange(taken.shape[1], device=taken.device)[:, None] + piece.start
+    order = torch.arange(taken.shape[1], device=taken.device)[:, None] + piece.truths.start
     return torch.where(taken, order, -1).amax(dim=1)

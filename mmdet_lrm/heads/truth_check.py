@@ -41,13 +41,12 @@ class TruthCheck:
         Raises:
             TruthError: it names the first refused truth and its image.
         """
-        bboxes, labels, mask = truths
+        bboxes, labels, mask, counts = truths
         good = bboxes.isfinite().all(dim=-1) & (bboxes[..., 2:] > bboxes[..., :2]).all(dim=-1)
         good &= (labels >= 0) & (labels < self.num_classes)
         self._late.check(mask & ~good, partial(self._error, truths, images), wait)
-        return Truths(
-            torch.where(good[..., None], bboxes, 0), torch.where(good, labels, 0), mask & good
-        )
+        bboxes = torch.where(good[..., None], bboxes, 0)
+        return Truths(bboxes, torch.where(good, labels, 0), mask & good, counts)
 
     def _error(self, truths: Truths, images: Sequence[str], bad: Tensor, when: str) -> TruthError:
         image, index = bad.nonzero()[0].tolist()

@@ -258,7 +258,9 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         assigned = self._assign(truths, len(priors), grid)
         positive = assigned >= 0
         # 3
-        negative = ~positive & (max_overlap(bboxes, truths.bboxes, truths.mask) <= self.neg_iou_thr)
+        negative = ~positive & (
+            max_overlap(bboxes, truths.bboxes, truths.counts) <= self.neg_iou_thr
+        )
         valid = positive | ~(
             self._in_padding(priors, batch_img_metas)
             | in_ignored(bboxes, batch_gt_instances_ignore, self.ignore_iof_thr)

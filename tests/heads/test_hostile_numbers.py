@@ -120,7 +120,7 @@ def test_what_an_accelerator_will_refuse_does_no_harm_before():
     padded = pad_truths([InstanceData(bboxes=boxes, labels=torch.tensor([2, 1, 7]))])
     check = TruthCheck(NUM_CLASSES)
     check._late.check = lambda *args: None  # as if the answer came later
-    bboxes, labels, mask = check.usable(padded, ['a.png'])
+    bboxes, labels, mask, _ = check.usable(padded, ['a.png'])
     assert mask.tolist() == [[True, False, False]]
     assert bboxes.tolist() == [[GOOD, [0.0] * 4, [0.0] * 4]]
     assert labels.tolist() == [[2, 0, 0]]

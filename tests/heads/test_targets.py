@@ -8,6 +8,7 @@ from mmengine.structures import InstanceData
 
 from mmdet_lrm.heads.targets import (
     first_of_each,
+    grid_priors,
     in_ignored,
     match_by_iou,
     match_in_cells,
@@ -115,6 +116,18 @@ def test_a_centre_on_the_far_border_belongs_to_the_last_cell():
     assert matches.prior_inds.tolist() == [[6, 7, 8 + 30, 8 + 31, 40 + 126, 40 + 127]]
 
 
+def test_base_priors_go_to_the_device_in_the_first_step_only():
+    generator, level_priors = yolo_priors()
+    grid_priors(generator, GRIDS, torch.device('meta'))
+    moved = list(generator.base_anchors)
+    assert {each.device.type for each in moved} == {'meta'}
+    grid_priors(generator, GRIDS, torch.device('meta'))
+    assert all(new is old for new, old in zip(generator.base_anchors, moved, strict=True))
+    generator, _ = yolo_priors()
+    for found, expected in zip(grid_priors(generator, GRIDS, 'cpu'), level_priors, strict=True):
+        assert torch.equal(found, expected)
+
+
 def test_overlap_of_hand_worked_boxes():
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 20], [5, 5, 5, 5]])
     other = torch.tensor([0.0, 0, 10, 10])
@@ -127,9 +140,9 @@ def test_overlap_of_hand_worked_boxes():
 
 def test_padding_overlaps_nothing():
     boxes = torch.tensor([[[0.0, 0, 10, 10]]])
-    others = torch.tensor([[[0.0, 0, 10, 20], [0, 0, 10, 10]]])
-    mask = torch.tensor([[True, False]])
-    assert max_overlap(boxes, others, mask).tolist() == [[0.5]]
+    others = torch.tensor([[[0.0, 0, 10, 20], [0, 0, 0, 0]]])
+    assert max_overlap(boxes, others, [1]).tolist() == [[0.5]]
+    assert max_overlap(boxes, others, [0]).tolist() == [[0.0]]
 
 
 def test_an_image_without_ignored_instances_may_come_as_none():

@@ -5,7 +5,7 @@ import torch
 from mmdet.registry import MODELS
 
 from mmdet_lrm import HardNegativeLoss, LRMLoss
-from mmdet_lrm.mining import Level
+from mmdet_lrm.mining import Level, rank
 from mmdet_lrm.mining.prior_losses import PriorLosses
 
 CONF = torch.tensor([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
@@ -74,6 +74,22 @@ def test_the_share_counts_the_priors_before_the_thinning():
     assert kept == [[1, 0, 1, 0], [0, 1, 0, 1]]
     # Fewer survive than K.
     assert mask_of(num_hard=4, nms_iou_thr=0.7, bboxes=bboxes) == [[1, 0, 1, 0], [0, 1, 0, 1]]
+
+
+@pytest.mark.parametrize('options', [dict(element='cell'), dict(scope='level')])
+def test_cells_and_levels_see_the_thinning_to_its_end(monkeypatch, options):
+    monkeypatch.setattr(rank, 'NMS_BLOCK', 1)
+    apart = 20 * torch.arange(4.0)[:, None] + torch.tensor([0.0, 0, 10, 10])
+    levels = [Level(1, 2), Level(1, 2)]
+    prior_losses = PriorLosses(
+        dict(loss_conf=CONF), VALID, bboxes=apart.expand(2, -1, -1), levels=levels
+    )
+    plain, thinned = (
+        LRMLoss(num_hard=1, nms_iou_thr=nms_iou_thr, **options).hard_mask(prior_losses)
+        for nms_iou_thr in (None, 0.7)
+    )
+    # Nothing overlaps, so nothing is thinned.
+    assert torch.equal(plain, thinned)
 
 
 def test_thinning_of_cells_keeps_no_prior_that_was_thinned():

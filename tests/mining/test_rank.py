@@ -160,10 +160,15 @@ def test_thinning_leaves_the_hardest_survivors_of_full_nms(iou_thr, num_images, 
 
 def test_thinning_looks_no_further_than_wanted(monkeypatch):
     monkeypatch.setattr(rank, 'NMS_BLOCK', 2)
-    bboxes = 20 * torch.arange(6.0)[None, :, None] + torch.tensor([0.0, 0, 10, 10])
+    apart = 20 * torch.arange(6.0)[None, :, None] + torch.tensor([0.0, 0, 10, 10])
     loss = torch.arange(6.0, 0, -1)[None]
-    thinned = thin_by_nms(loss, everything(loss), bboxes, 0.5, torch.tensor([3]))
-    assert rows(thinned) == [[1, 1, 1, 1, 0, 0]]
+    assert rows(thin_by_nms(loss, everything(loss), apart, 0.5, torch.tensor([3]))) == [
+        [1, 1, 1, 1, 0, 0]
+    ]
+    # As far as the image that needs most.
+    both, losses = apart.expand(2, -1, -1), loss.expand(2, -1)
+    thinned = thin_by_nms(losses, everything(losses), both, 0.5, torch.tensor([1, 3]))
+    assert rows(thinned) == [[1, 1, 1, 1, 0, 0]] * 2
 
 
 def test_thinning_keeps_images_apart_with_boxes_left_of_the_origin():
