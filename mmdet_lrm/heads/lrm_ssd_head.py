@@ -14,6 +14,7 @@ from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
 from ..mining.lrm_loss import HardNegativeLoss, build_miner
+from ..mining.non_finite import NonFiniteReport
 from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
 from .letterboxed import LetterboxedHead
@@ -26,6 +27,7 @@ from .targets import (
     pad_truths,
     to_device,
 )
+from .truth_check import TruthCheck, names_of_images
 
 
 @MODELS.register_module()
@@ -64,6 +66,8 @@ class LRMSSDHead(LetterboxedHead, SSDHead):
         # has none, so that since mmdet 3.1 it can train and not predict.
         self.loss_cls = None
         self.lrm = build_miner(lrm, self.loss_terms)
+        self.truth_check = TruthCheck(self.num_classes)
+        self.non_finite = NonFiniteReport()
         default = None if self.lrm is None else 0.5
         self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, default)
         if self.ignore_iof_thr is not None:
@@ -85,13 +89,17 @@ class LRMSSDHead(LetterboxedHead, SSDHead):
         batch_gt_instances_ignore: OptInstanceList = None,
     ) -> dict[str, Tensor]:
         if self.selection is None:
-            return super().loss_by_feat(
+            images = names_of_images(batch_img_metas)
+            self.truth_check.usable(pad_truths(batch_gt_instances), images, wait=True)
+            losses = super().loss_by_feat(
                 cls_scores,
                 bbox_preds,
                 batch_gt_instances,
                 batch_img_metas,
                 batch_gt_instances_ignore,
             )
+            self.non_finite.check_reduced(losses, [*cls_scores, *bbox_preds], images)
+            return losses
         prior_losses = self.prior_losses(
             cls_scores, bbox_preds, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
@@ -113,7 +121,8 @@ class LRMSSDHead(LetterboxedHead, SSDHead):
         grids = [tuple(each.shape[-2:]) for each in cls_scores]
         priors = torch.cat(grid_priors(self.prior_generator, grids, cls_scores[0].device))
         # 2
-        truths = pad_truths(batch_gt_instances)
+        images = names_of_images(batch_img_metas)
+        truths = self.truth_check.usable(pad_truths(batch_gt_instances), images)
         inside = self._inside(priors, grids, batch_img_metas)
         gt_inds, negative = self._match(truths, priors, inside)
         positive = gt_inds >= 0
@@ -138,7 +147,7 @@ class LRMSSDHead(LetterboxedHead, SSDHead):
         needs_bboxes = self.lrm is not None and self.lrm.needs_bboxes
         bboxes = self._decode(priors, deltas.detach()) if needs_bboxes else None
         num_positives = positive.sum(dim=1).clamp(min=1).sum()
-        return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=num_positives)
+        return PriorLosses(losses, valid, positive, bboxes, levels, num_positives, images)
 
     def _match(self, truths: Truths, priors: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
         """:func:`match_by_iou` with the numbers of the assigner in ``train_cfg``."""

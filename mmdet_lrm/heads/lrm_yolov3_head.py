@@ -10,10 +10,10 @@ from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
 from ..mining.element_loss import refuse_element_losses
-from ..mining.lrm_loss import build_miner
+from ..mining.lrm_loss import AllPriors, build_miner
+from ..mining.non_finite import NonFiniteReport
 from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
-from ..mining.reduction import reduce_losses
 from .letterboxed import LetterboxedHead
 from .targets import (
     CellMatches,
@@ -26,6 +26,7 @@ from .targets import (
     pad_truths,
     to_priors,
 )
+from .truth_check import TruthCheck, names_of_images
 from .yolo_boxes import decode_boxes
 
 
@@ -60,6 +61,9 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.lrm = build_miner(lrm, self.loss_terms)
+        self.selection = self.lrm or AllPriors()
+        self.truth_check = TruthCheck(self.num_classes)
+        self.non_finite = NonFiniteReport()
         default = None if self.lrm is None else 0.5
         self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, default)
         if self.ignore_iof_thr is not None:
@@ -73,13 +77,17 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         batch_gt_instances_ignore: OptInstanceList = None,
     ) -> dict[str, Tensor]:
         if self.lrm is None and self.ignore_iof_thr is None:
-            return super().loss_by_feat(
+            images = names_of_images(batch_img_metas)
+            self.truth_check.usable(pad_truths(batch_gt_instances), images, wait=True)
+            losses = super().loss_by_feat(
                 pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
             )
+            self.non_finite.check_reduced(losses, pred_maps, images)
+            return losses
         prior_losses = self.prior_losses(
             pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        return reduce_losses(prior_losses) if self.lrm is None else self.lrm(prior_losses)
+        return self.selection(prior_losses)
 
     def prior_losses(
         self,
@@ -98,7 +106,8 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         level_priors = grid_priors(self.prior_generator, grids, pred_maps[0].device)
         priors = torch.cat(level_priors)
         # 2
-        truths = pad_truths(batch_gt_instances)
+        images = names_of_images(batch_img_metas)
+        truths = self.truth_check.usable(pad_truths(batch_gt_instances), images)
         matches = match_in_cells(
             truths,
             level_priors,
@@ -129,7 +138,7 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         needs_bboxes = self.lrm is not None and self.lrm.needs_bboxes
         bboxes = self._decode(pred_maps, level_priors) if needs_bboxes else None
         losses = {term: losses[term] for term in self.loss_terms}
-        return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=1.0)
+        return PriorLosses(losses, valid, positive, bboxes, levels, 1.0, images)
 
     def _conf_loss(self, pred_maps: Sequence[Tensor], target: Tensor, weight: Tensor) -> Tensor:
         """(N, P) objectness losses for targets and weights (N, P)."""

@@ -24,11 +24,10 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..mining.element_loss import refuse_element_losses
-from ..mining.lrm_loss import build_miner
+from ..mining.lrm_loss import AllPriors, build_miner
 from ..mining.overlap import box_overlap
 from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
-from ..mining.reduction import reduce_losses
 from .letterboxed import LetterboxedHead
 from .targets import (
     Truths,
@@ -40,6 +39,7 @@ from .targets import (
     pad_truths,
     to_device,
 )
+from .truth_check import TruthCheck, names_of_images
 from .yolo_boxes import decode_boxes
 
 # In input pixels: the anchors of yolov2-voc.cfg, which counts in cells, times the stride.
@@ -184,6 +184,8 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         self.warmup_images = warmup_images
         self.init_conf_prob = _checked_prob(init_conf_prob)
         self.lrm = build_miner(lrm, self.loss_terms)
+        self.selection = self.lrm or AllPriors()
+        self.truth_check = TruthCheck(num_classes)
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
         self.register_buffer('images_seen', torch.zeros((), dtype=torch.long))
@@ -233,7 +235,7 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         prior_losses = self.prior_losses(
             pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
-        return reduce_losses(prior_losses) if self.lrm is None else self.lrm(prior_losses)
+        return self.selection(prior_losses)
 
     def prior_losses(
         self,
@@ -248,7 +250,8 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         weights. 5. Losses.
         """
         preds, priors, grid = self._flatten(pred_maps)
-        truths = pad_truths(batch_gt_instances, self.max_gts)
+        images = names_of_images(batch_img_metas)
+        truths = self.truth_check.usable(pad_truths(batch_gt_instances, self.max_gts), images)
         # 1
         bboxes = self._decode(preds.detach(), priors)
         # 2
@@ -282,7 +285,7 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
             loss_cls=cls * (self.class_scale * positive) * valid,
         )
         levels = [Level(grid[0] * grid[1], self.num_base_priors)]
-        return PriorLosses(losses, valid, positive, bboxes, levels, avg_factor=len(preds))
+        return PriorLosses(losses, valid, positive, bboxes, levels, len(preds), images)
 
     def _assign(self, truths: Truths, num_priors: int, grid: tuple[int, int]) -> Tensor:
         """(N, P) index of the truth that each prior learns, -1 for none."""
@@ -293,10 +296,11 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
     def _coord_weights(self, gt_bboxes: Tensor, positive: Tensor, grid: tuple[int, int]) -> Tensor:
         """(N, P) weights of the coordinates: small truths weigh up to twice as much as large ones.
 
-        Priors without a truth weigh while the training begins.
+        A truth that no step of the pipeline clipped counts as at most as large as the input, as
+        darknet's always is. Priors without a truth weigh while the training begins.
         """
-        area = (gt_bboxes[..., 2:] - gt_bboxes[..., :2]).prod(dim=-1)
         input_area = grid[0] * grid[1] * self.stride**2
+        area = (gt_bboxes[..., 2:] - gt_bboxes[..., :2]).prod(dim=-1).clamp(max=input_area)
         warming_up = (self.images_seen < self.warmup_images).float()
         weights = self.coord_scale * (2 - area / input_area)
         return torch.where(positive, weights, WARMUP_SCALE * warming_up)

@@ -83,8 +83,8 @@ class LRMElementLoss(nn.Module):
         """The loss of the hardest elements; the arguments are the wrapped loss's.
 
         Raises:
-            FloatingPointError: An element that is not ignored has a loss that is NaN or infinite;
-                on an accelerator in the next call.
+            FloatingPointError: An element has a loss that is NaN or infinite, be its weight 0 or
+                not, since 0 times NaN is NaN; on an accelerator in the next call.
         """
         # Losses differ in where their weight stands and in what they call it.
         given = dict(inspect.signature(self.loss.forward).bind(*args, **kwargs).arguments)
@@ -107,7 +107,8 @@ class LRMElementLoss(nn.Module):
         loss = self._unreduced(given)  # 1
         rows = self._rows(loss.float(), loss).sum(dim=2)  # 2
         valid = self._taking_part(given, loss, rows)
-        self._non_finite.check({type(self.loss).__name__: rows}, valid)
+        rankings = ['the batch'] if len(rows) == 1 else None
+        self._non_finite.check({type(self.loss).__name__: rows}, torch.ones_like(valid), rankings)
         num_keep = num_to_keep(valid, self.num_hard, self.hard_ratio, self.strength)
         mask = hard_mask(rows, num_keep, valid)  # 3
         return self._masked_weight(given, loss, mask), mask.sum()  # 4
@@ -120,12 +121,16 @@ class LRMElementLoss(nn.Module):
         """
         # A loss that keeps statistics, such as GHM, must not count this call as a step.
         loss_fn = copy.deepcopy(self.loss) if any(True for _ in self.loss.buffers()) else self.loss
-        try:
+        loss = None
+        # With them GaussianFocalLoss adds losses of a few elements to those of all.
+        if given.get('pos_inds') is None:
             loss = loss_fn(**given | dict(reduction_override='none', avg_factor=None))
-        except RuntimeError as error:
-            raise self._no_elements(given, error) from error
-        if not torch.is_tensor(loss) or loss.dim() == 0:
-            raise self._no_elements(given)
+        pred = next(iter(given.values()))
+        if not torch.is_tensor(loss) or loss.dim() == 0 or len(loss) != len(pred):
+            raise ValueError(
+                f'LRMElementLoss.loss is {type(self.loss).__name__}, which without reduction has '
+                f'no losses of elements as this head calls it, with {", ".join(given)}. {_REMEDY}'
+            )
         return loss
 
     def _taking_part(self, given: dict, loss: Tensor, rows: Tensor) -> Tensor:
@@ -167,14 +172,6 @@ class LRMElementLoss(nn.Module):
         else:
             masked = weight * mask.reshape(mask.shape + (1,) * (weight.dim() - mask.dim()))
         return masked.reshape(given[self._weight_name].shape)
-
-    def _no_elements(self, given: dict, error: Exception | None = None) -> ValueError:
-        return ValueError(
-            f'LRMElementLoss.loss is {type(self.loss).__name__}, which without reduction has no '
-            f'losses of elements as this head calls it, with {", ".join(given)}'
-            + (f' ({error})' if error else '')
-            + f'. {_REMEDY}'
-        )
 
     def _rows(self, values: Tensor, loss: Tensor) -> Tensor:
         """Losses, or what broadcasts to them, as (rankings, elements, terms of an element)."""

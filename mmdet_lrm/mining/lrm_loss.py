@@ -23,8 +23,8 @@ class Miner(nn.Module):
         normalizer: What the sum of the kept losses is divided by: ``'head'`` what the head divides
             its losses by without mining, ``'batch'`` the number of images, ``'positives'`` the
             number of positives of the batch whether kept or not, ``'hard'`` the number of kept
-            priors. The last two are averaged over the processes of distributed training and are 1
-            at least.
+            priors. Counts are averaged over the processes of distributed training; the last two
+            are 1 at least, of all processes together.
     """
 
     needs_bboxes = False
@@ -66,8 +66,16 @@ class Miner(nn.Module):
             FloatingPointError: A valid prior has a loss that is NaN or infinite. On the CPU at
                 once, on an accelerator in the next call, since asking would stall the step.
         """
-        self._non_finite.check(prior_losses.losses, prior_losses.valid)
+        self._non_finite.check(prior_losses.losses, prior_losses.valid, prior_losses.images)
         return reduce_losses(prior_losses, self.hard_mask(prior_losses), self.normalizer)
+
+
+class AllPriors(Miner):
+    """What a head without ``lrm`` trains on: every valid prior, under the same rule of what is not
+    finite."""
+
+    def hard_mask(self, prior_losses: PriorLosses) -> Tensor:
+        return prior_losses.valid
 
 
 def build_miner(config: OptConfigType, terms: tuple[str, ...]) -> Miner | None:

@@ -1,53 +1,78 @@
-"""The report of losses that cannot be ranked."""
+"""The report of losses that are NaN or infinite, the same with mining and without."""
+
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from .late_report import LateReport
+
 
 class NonFiniteReport:
-    """Raise for losses that are not finite, without stalling an accelerator.
-
-    On the CPU the answer is at hand. On an accelerator reading it in the same step would wait for
-    all queued work, so the flags travel to the host in the background and are read one call later.
-    """
+    """Raise for losses that are not finite, naming the images; see :class:`LateReport`."""
 
     def __init__(self) -> None:
-        self._pending = None
+        self._late = LateReport()
 
-    def __reduce__(self) -> tuple:
-        # A CUDA event cannot be copied; a copied model (an EMA, say) starts with nothing pending.
-        return NonFiniteReport, ()
+    def check(
+        self, losses: dict[str, Tensor], valid: Tensor, images: Sequence[str] | None = None
+    ) -> None:
+        """Ask for the losses of priors.
 
-    def check(self, losses: dict[str, Tensor], valid: Tensor) -> None:
+        Args:
+            losses: by term, (N, P).
+            valid: (N, P) bool, the priors that are asked for.
+            images: what the message calls the N images; None: their index in the batch.
+
+        Raises:
+            FloatingPointError: a loss is NaN or infinite; on an accelerator in the next call.
+        """
         # The sum of an image is finite if and only if each loss is.
         zero = valid.new_zeros((), dtype=torch.float32)
         sums = [torch.where(valid, loss.detach(), zero).sum(dim=1) for loss in losses.values()]
-        bad = ~torch.stack(sums).isfinite()
-        if not bad.is_cuda:
-            self._raise_if_any(tuple(losses), bad, '')
-            return
-        if self._pending is not None:
-            terms, flags, arrived = self._pending
-            self._pending = None
-            arrived.synchronize()
-            self._raise_if_any(terms, flags, ' of the previous training step')
-        flags = torch.empty(bad.shape, dtype=torch.bool, pin_memory=True)
-        flags.copy_(bad, non_blocking=True)
-        arrived = torch.cuda.Event()
-        arrived.record()
-        self._pending = (tuple(losses), flags, arrived)
+        self._report(tuple(losses), ~torch.stack(sums).isfinite(), images)
 
-    @staticmethod
-    def _raise_if_any(terms: tuple[str, ...], bad: Tensor, when: str) -> None:
-        if not bad.any():
-            return
-        found = '; '.join(
-            f'{term} of image {", ".join(map(str, row.nonzero().flatten().tolist()))}'
-            for term, row in zip(terms, bad, strict=True)
-            if row.any()
-        )
-        raise FloatingPointError(
-            f'The loss of a prior is NaN or infinite: {found} (index in the batch){when}. Such a '
-            f'prior cannot be ranked. Lower the learning rate, lengthen the warm-up, set '
-            f'optim_wrapper.clip_grad, or look for broken boxes in these images'
-        )
+    def check_reduced(
+        self,
+        losses: dict[str, Sequence[Tensor]],
+        maps: Sequence[Tensor],
+        images: Sequence[str],
+    ) -> None:
+        """Ask for losses that are sums over images already.
+
+        Blamed are the images whose maps are not finite; if all maps are, all images.
+
+        Args:
+            losses: by term, of any number of levels or images.
+            maps: the raw maps (N, ...) that the losses come from.
+            images: what the message calls the N images.
+
+        Raises:
+            FloatingPointError: as :meth:`check`.
+        """
+        sums = [sum(part.detach().sum() for part in parts) for parts in losses.values()]
+        bad = ~torch.stack(sums).isfinite()
+        sums = [each.detach().flatten(1).sum(dim=1, dtype=torch.float32) for each in maps]
+        broken = ~sum(sums).isfinite()
+        self._report(tuple(losses), bad[:, None] & (broken | ~broken.any()), images)
+
+    def _report(self, terms: Sequence[str], bad: Tensor, images: Sequence[str] | None) -> None:
+        """Report the flags (T, N) of T terms and N images."""
+        images = images or [f'image {index} of the batch' for index in range(bad.shape[1])]
+        self._late.check(bad, partial(_error, terms, images))
+
+
+def _error(
+    terms: Sequence[str], images: Sequence[str], bad: Tensor, when: str
+) -> FloatingPointError:
+    found = '; '.join(
+        f'{term} of {", ".join(image for image, flag in zip(images, row, strict=True) if flag)}'
+        for term, row in zip(terms, bad.tolist(), strict=True)
+        if any(row)
+    )
+    return FloatingPointError(
+        f'The loss is NaN or infinite: {found}{when}. Nothing can be learnt from it. Lower the '
+        f'learning rate, lengthen the warm-up, set optim_wrapper.clip_grad, or look for broken '
+        f'boxes in these images'
+    )

@@ -25,7 +25,12 @@ class PriorLosses(NamedTuple):
     levels: Sequence[Level] | None = None
     """Of the feature pyramid, in the order of the priors; None: one level of one prior a cell."""
     avg_factor: float | Tensor | None = None
-    """What the head divides the sums of its losses by; None: the number of images."""
+    """What the head divides the sums of its losses by; None: the number of images.
+
+    A tensor is a count of this process, which gives way to the mean of the processes.
+    """
+    images: Sequence[str] | None = None
+    """What messages call the images, such as their files; None: their index in the batch."""
 
     def given(self, name: str, needed_by: str) -> Tensor:
         """The tensor of this name.

@@ -2,6 +2,7 @@
 
 import torch
 from mmdet.utils import reduce_mean
+from mmengine.dist import get_world_size
 from torch import Tensor
 
 from .prior_losses import PriorLosses
@@ -39,14 +40,16 @@ def divisor(prior_losses: PriorLosses, mask: Tensor, normalizer: str) -> float |
 
     ``'head'`` is what the head divides by without mining, ``'batch'`` the number of images,
     ``'positives'`` the number of valid positives of the batch whether kept or not, ``'hard'`` the
-    number of kept priors. The last two are the mean of the processes of distributed training, so
-    that their averaged gradient is that of one process, and 1 at least.
+    number of kept priors. Counts are the mean of the processes of distributed training, so that
+    their averaged gradient is that of one process, and the last two are 1 at least, of all
+    processes together.
     """
     if normalizer == 'head' and prior_losses.avg_factor is not None:
-        return prior_losses.avg_factor
+        factor = prior_losses.avg_factor
+        return reduce_mean(factor.float()) if torch.is_tensor(factor) else factor
     if normalizer in ('head', 'batch'):
         return len(mask)
     counted = mask
     if normalizer == 'positives':
         counted = prior_losses.given('positive', "lrm.normalizer='positives'") & prior_losses.valid
-    return reduce_mean(counted.sum().float()).clamp(min=1)
+    return reduce_mean(counted.sum().float()).clamp(min=1 / get_world_size())

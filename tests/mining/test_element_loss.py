@@ -1,7 +1,9 @@
 import copy
+from unittest import mock
 
 import pytest
 import torch
+from mmdet.models.losses import L1Loss
 from mmdet.registry import MODELS
 
 from mmdet_lrm import LRMElementLoss
@@ -211,8 +213,36 @@ def test_a_call_without_an_element_wise_form_is_named():
 def test_a_loss_that_is_not_finite_is_reported():
     pred = torch.zeros(3, 4)
     pred[1, 2] = torch.nan
-    with pytest.raises(FloatingPointError, match='L1Loss'):
+    with pytest.raises(FloatingPointError, match='L1Loss of the batch'):
         build('L1Loss')(pred, torch.zeros(3, 4))
+    with pytest.raises(FloatingPointError, match='L1Loss of image 1 of the batch'):
+        build('L1Loss', per_image=True)(pred, torch.zeros(3, 4))
+
+
+def test_a_loss_that_is_not_finite_is_reported_where_its_weight_is_zero():
+    # The loss is NaN all the same: the weight is a factor.
+    pred = torch.tensor([[1.0], [torch.nan]])
+    weight = torch.tensor([[1.0], [0.0]])
+    assert MODELS.build(dict(type='L1Loss'))(pred, torch.zeros(2, 1), weight).isnan()
+    with pytest.raises(FloatingPointError, match='L1Loss of the batch'):
+        build('L1Loss')(pred, torch.zeros(2, 1), weight)
+
+
+def test_what_the_loss_itself_raises_comes_through(monkeypatch):
+    pred = torch.randn(ROWS, CLASSES)
+    with pytest.raises(RuntimeError, match=r'^Class values must be smaller than num_classes'):
+        build('FocalLoss')(pred, LABELS + CLASSES)
+    out_of_memory = mock.Mock(side_effect=torch.OutOfMemoryError('CUDA out of memory'))
+    monkeypatch.setitem(L1Loss.forward.__globals__, 'l1_loss', out_of_memory)
+    with pytest.raises(torch.OutOfMemoryError, match=r'^CUDA out of memory$'):
+        build('L1Loss')(pred, pred)
+
+
+@pytest.mark.parametrize('returned', [torch.zeros(()), torch.zeros(1)])
+def test_a_loss_that_returns_none_of_its_elements_is_named(monkeypatch, returned):
+    monkeypatch.setitem(L1Loss.forward.__globals__, 'l1_loss', lambda *args, **kwargs: returned)
+    with pytest.raises(ValueError, match='L1Loss, which without reduction has no losses of'):
+        build('L1Loss')(torch.zeros(2, 4), torch.zeros(2, 4))
 
 
 @pytest.mark.parametrize(
