@@ -162,11 +162,20 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         truths: Truths,
         matches: CellMatches,
     ) -> dict[str, Tensor]:
-        """By term, (N, M) losses of the priors in the cells of the truths."""
-        num_priors = sum(map(len, level_priors))
-        inds = matches.prior_inds.clamp(max=num_priors - 1)
-        preds = self._gather_cells(pred_maps, level_priors, inds).flatten(0, 1)
-        gt_bboxes, gt_labels = truths.gather(matches.gt_inds)
+        """By term, (N, M) losses of the priors in the cells of the truths, zero for padding.
+
+        Computed for the T truths that there are: one crowded image would else fill all others up.
+        """
+        rows, num_gts = truths.rows(), truths.mask.shape[1]
+
+        def of_truths(values: Tensor) -> Tensor:
+            """(N, M, ...) to (T * L * A, ...)."""
+            return values.unflatten(1, (num_gts, -1)).flatten(0, 1)[rows].flatten(0, 1)
+
+        inds = matches.prior_inds.clamp(max=sum(map(len, level_priors)) - 1)
+        preds = of_truths(self._gather_cells(pred_maps, level_priors, inds))
+        gt_bboxes, gt_labels = map(of_truths, truths.gather(matches.gt_inds))
+        prior_inds = of_truths(inds)
         strides = torch.cat(
             [
                 torch.full((len(each),), stride, device=inds.device)
@@ -174,13 +183,11 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
             ]
         )
         targets = self.bbox_coder.encode(
-            torch.cat(list(level_priors))[inds].flatten(0, 1),
-            gt_bboxes.flatten(0, 1),
-            strides[inds].flatten(),
+            torch.cat(list(level_priors))[prior_inds], gt_bboxes, strides[prior_inds]
         )
         # F.one_hot makes int64, which for crowded images is the largest tensor of the loss.
         classes = torch.arange(self.num_classes, device=gt_labels.device)
-        labels = (gt_labels.flatten()[:, None] == classes).float()
+        labels = (gt_labels[:, None] == classes).float()
         if self.one_hot_smoother != 0:
             labels = labels * (1 - self.one_hot_smoother) + self.one_hot_smoother / self.num_classes
         losses = dict(
@@ -188,7 +195,13 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
             loss_xy=self.loss_xy(preds[:, :2], targets[:, :2], reduction_override='none'),
             loss_wh=self.loss_wh(preds[:, 2:4], targets[:, 2:], reduction_override='none'),
         )
-        return {term: loss.sum(dim=-1).view_as(inds) for term, loss in losses.items()}
+        padded = preds.new_zeros(len(inds) * num_gts, inds.shape[1] // num_gts)
+        return {
+            term: padded.index_copy(0, rows, loss.sum(dim=-1).view(-1, padded.shape[1])).view_as(
+                inds
+            )
+            for term, loss in losses.items()
+        }
 
     def _gather_cells(
         self, pred_maps: Sequence[Tensor], level_priors: Sequence[Tensor], inds: Tensor

@@ -37,6 +37,14 @@ class Truths(NamedTuple):
     counts: Sequence[int]
     """N numbers of truths, known to the host."""
 
+    def rows(self) -> Tensor:
+        """(T,) int64 place of each of the batch's T truths among (N * G) rows."""
+        num_gts = self.mask.shape[1]
+        rows = [
+            index * num_gts + gt for index, count in enumerate(self.counts) for gt in range(count)
+        ]
+        return to_device(rows, self.mask.device, dtype=torch.long)
+
     def gather(self, gt_inds: Tensor) -> tuple[Tensor, Tensor]:
         """(N, M, 4) boxes and (N, M) labels of truths (N, M); arbitrary ones where it is -1."""
         inds = gt_inds.clamp(min=0)
@@ -54,11 +62,8 @@ def pad_truths(instances: InstanceList, max_gts: int | None = None) -> Truths:
     mask = [torch.ones_like(each, dtype=torch.bool) for each in labels]
     bboxes, labels, mask = (pad_sequence(each, batch_first=True) for each in (bboxes, labels, mask))
     if mask.shape[1] == 0:
-        bboxes, labels, mask = (
-            F.pad(bboxes, (0, 0, 0, 1)),
-            F.pad(labels, (0, 1)),
-            F.pad(mask, (0, 1)),
-        )
+        bboxes = F.pad(bboxes, (0, 0, 0, 1))
+        labels, mask = (F.pad(each, (0, 1)) for each in (labels, mask))
     return Truths(bboxes, labels, mask, counts)
 
 
@@ -71,9 +76,9 @@ def grid_priors(
     return generator.grid_priors(grids, device=device)
 
 
-def to_device(numbers: list, device: torch.device) -> Tensor:
+def to_device(numbers: list, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
     """Numbers of the host as a tensor on the device; pinned memory copies in the background."""
-    tensor = torch.tensor(numbers, pin_memory=device.type == 'cuda')
+    tensor = torch.tensor(numbers, dtype=dtype, pin_memory=device.type == 'cuda')
     return tensor.to(device, non_blocking=True)
 
 

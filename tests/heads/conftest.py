@@ -22,6 +22,8 @@ def _random_instances(num_images: int, seed: int) -> list[InstanceData]:
         bboxes = torch.cat([low, high], dim=1)
         if num > 3:
             bboxes[1] = bboxes[0]
+        if num > 5:  # more than are compared at once
+            bboxes[-1] = bboxes[2]
         images.append(
             InstanceData(bboxes=bboxes, labels=torch.randint(0, 3, (num,), generator=rng))
         )
