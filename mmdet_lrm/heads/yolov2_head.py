@@ -107,9 +107,8 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
         loss_conf: An element-wise mmdet loss for the objectness. One with ``use_sigmoid`` (such as
             CrossEntropyLoss or FocalLoss) is given logits; any other, such as darknet's squared
             error (MSELoss with weight 0.5), probabilities.
-        coord_scale: Weight of the xy and wh terms of positives.
-        scale_coord_by_area: Multiply ``coord_scale`` by 2 - area relative to the input (darknet
-            since 2017); False is the plain scale of older releases and of the paper.
+        coord_scale: Weight of the xy and wh terms of positives, multiplied by 2 - area relative to
+            the input, as darknet does since 2017.
         object_scale: Weight of the objectness of positives.
         noobject_scale: Weight of the objectness of negatives.
         class_scale: Weight of the class term.
