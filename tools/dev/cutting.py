@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -21,6 +22,8 @@ def in_child(function: Callable, *args: object, log: Path) -> int:
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     status = 1
+    # The threads of the parent's pool are not in the child, which would wait for them.
+    torch.set_num_threads(1)
     try:
         with open(log, 'a', buffering=1) as sys.stdout:
             sys.stderr = sys.stdout
