@@ -72,6 +72,9 @@ def test_a_head_that_is_not_decoded_is_named():
 @pytest.mark.parametrize('name', NAMES)
 def test_a_model_made_fast_finds_the_same(name, tmp_path):
     model, data = spread(shipped(f'{name}_voc'), tmp_path)
+    # Of an untrained network many scores are almost equal, and rounding decides on which side of
+    # the last place they lie.
+    model.bbox_head.test_cfg.nms_pre = -1
     size = tuple(data['inputs'].shape[:1:-1])
     with torch.no_grad():
         before = Detector(model, size)(data['inputs'])

@@ -132,6 +132,9 @@ def test_of_the_same_weights_baseline_and_lrm_give_one_file_that_agrees_with_pyt
         torch.manual_seed(0)
         np.random.seed(0)
         model, data = spread(shipped(f'{name}{lrm}_voc'), tmp_path)
+        # Of an untrained network many scores are almost equal, and rounding decides on which side
+        # of the last place they lie.
+        model.bbox_head.test_cfg.nms_pre = -1
         detector = Detector(model, tuple(data['inputs'].shape[:1:-1]))
         files.append(to_onnx(detector, 18))
     assert files[0].SerializeToString() == files[1].SerializeToString()
