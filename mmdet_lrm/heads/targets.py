@@ -11,11 +11,13 @@ pixels. Priors are ordered by level, row, column, base prior, as mmdet's generat
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmdet.models.task_modules.prior_generators import AnchorGenerator
 from mmdet.structures.bbox import get_box_tensor
 from mmdet.utils import InstanceList, OptInstanceList
+from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -39,11 +41,9 @@ class Truths(NamedTuple):
 
     def rows(self) -> Tensor:
         """(T,) int64 place of each of the batch's T truths among (N * G) rows."""
-        num_gts = self.mask.shape[1]
-        rows = [
-            index * num_gts + gt for index, count in enumerate(self.counts) for gt in range(count)
-        ]
-        return to_device(rows, self.mask.device, dtype=torch.long)
+        # The host knows the counts; to ask the mask would wait for an accelerator.
+        there = np.arange(self.mask.shape[1]) < np.asarray(self.counts)[:, None]
+        return to_device(np.flatnonzero(there), self.mask.device, dtype=torch.long)
 
     def gather(self, gt_inds: Tensor) -> tuple[Tensor, Tensor]:
         """(N, M, 4) boxes and (N, M) labels of truths (N, M); arbitrary ones where it is -1."""
@@ -76,7 +76,7 @@ def grid_priors(
     return generator.grid_priors(grids, device=device)
 
 
-def to_device(numbers: list, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+def to_device(numbers: ArrayLike, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
     """Numbers of the host as a tensor on the device; pinned memory copies in the background."""
     tensor = torch.tensor(numbers, dtype=dtype, pin_memory=device.type == 'cuda')
     return tensor.to(device, non_blocking=True)
