@@ -1,5 +1,6 @@
 """How a program ends: an error that a user can mend is one line on stderr, not a traceback."""
 
+import os
 import pickle
 import signal
 import sys
@@ -21,6 +22,9 @@ def program(main: Callable[[], None], *errors: type[Exception], goes_on: str = '
     protect_checkpoints()
     # Asked to end, a program ends as after Ctrl-C: its clean-up runs, and what it started ends too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Not so what it forks: a worker of mmdet's evaluation that is ended while it takes a lock would
+    # keep the lock, and the pool would wait for it for ever.
+    os.register_at_fork(after_in_child=_end_at_once)
     try:
         main()
     except (UserError, *errors) as error:
@@ -29,3 +33,7 @@ def program(main: Callable[[], None], *errors: type[Exception], goes_on: str = '
         sys.exit(f'error: {unreadable("a checkpoint", error)}')
     except KeyboardInterrupt:
         sys.exit('; '.join(['\ninterrupted', goes_on]) if goes_on else '\ninterrupted')
+
+
+def _end_at_once() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,5 +1,6 @@
 """How programs end."""
 
+import multiprocessing
 import os
 import pickle
 import signal
@@ -46,3 +47,17 @@ def test_an_interrupted_program_says_how_to_go_on(main):
         program(main, goes_on='run it again')
     with pytest.raises(SystemExit, match=r'^\ninterrupted$'):
         program(main)
+
+
+def _answer_of_a_forked_worker():
+    with multiprocessing.get_context('fork').Pool(1) as pool:
+        print(int(pool.apply(signal.getsignal, (signal.SIGTERM,))))
+
+
+def test_a_forked_worker_ends_at_once_when_it_is_terminated(capfd):
+    child = multiprocessing.get_context('fork').Process(
+        target=program, args=(_answer_of_a_forked_worker,)
+    )
+    child.start()
+    child.join()
+    assert capfd.readouterr().out.split() == ['0']  # SIG_DFL
