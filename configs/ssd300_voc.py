@@ -12,8 +12,7 @@ model = dict(
 train_dataloader = dict(
     dataset=dict(
         datasets=[
-            dict(pipeline=_base_.train_pipeline, **_base_.voc07),
-            dict(pipeline=_base_.train_pipeline, **_base_.voc12),
+            dict(pipeline=_base_.train_pipeline, **each) for each in (_base_.voc07, _base_.voc12)
         ]
     )
 )

@@ -1,7 +1,7 @@
 _base_ = [
-    './_base_/detectors/yolov2.py',
+    './_base_/detectors/yolov2-darknet.py',
     './_base_/datasets/kitti.py',
-    './_base_/inputs/darknet_1248x384.py',
+    './_base_/inputs/darknet-jitter_1248x384.py',
     './_base_/schedules/sgd.py',
     './_base_/default_runtime.py',
 ]
@@ -12,25 +12,16 @@ pretrained = None
 
 model = dict(
     data_preprocessor=dict(
-        # [random=1]: every 10 batches another height of 288, 320, ... 544, which is to 384 about
-        # what darknet's 320 to 608 are to 416. The width follows.
+        # Another height of 288, 320, ... 544, which is to 384 about what darknet's 320 to 608 are
+        # to 416. The width follows.
         batch_augments=[
-            dict(
-                type='BatchSyncRandomResize',
-                random_size_range=(288, 544),
-                interval=10,
-                size_divisor=32,
-            )
+            {**_base_.model.data_preprocessor.batch_augments[0], 'random_size_range': (288, 544)}
         ],
     ),
     backbone=dict(
-        # Of batchnorm_layer.c: running means move by 0.01, and cuDNN's epsilon is 1e-5.
-        norm_cfg=dict(type='BN', momentum=0.01, eps=1e-5),
-        init_cfg=(
-            dict(type='Pretrained', checkpoint=pretrained, prefix='backbone.')
-            if pretrained
-            else dict(type='Kaiming', layer='Conv2d', mode='fan_in')
-        ),
+        init_cfg=dict(_delete_=True, type='Pretrained', checkpoint=pretrained, prefix='backbone.')
+        if pretrained
+        else {}
     ),
     bbox_head=dict(
         num_classes=len(_base_.classes),
@@ -57,14 +48,7 @@ model = dict(
     ),
 )
 
-train_pipeline = [
-    *_base_.load_pipeline,
-    dict(type='DarknetJitter', scale=_base_.img_scale, jitter=0.3),  # [jitter]
-    dict(type='DarknetHSV', hue=0.1, saturation=1.5, exposure=1.5),  # [hue, saturation, exposure]
-    dict(type='RandomFlip', prob=0.5),  # data.c
-    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'flip')),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
 

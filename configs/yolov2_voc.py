@@ -1,7 +1,7 @@
 _base_ = [
-    './_base_/detectors/yolov2.py',
+    './_base_/detectors/yolov2-darknet.py',
     './_base_/datasets/voc.py',
-    './_base_/inputs/darknet.py',
+    './_base_/inputs/darknet-jitter.py',
     './_base_/schedules/sgd.py',
     './_base_/default_runtime.py',
 ]
@@ -10,25 +10,10 @@ _base_ = [
 pretrained = None
 
 model = dict(
-    data_preprocessor=dict(
-        # [random=1]: every 10 batches another size of 320, 352, ... 608, as detector.c draws them.
-        batch_augments=[
-            dict(
-                type='BatchSyncRandomResize',
-                random_size_range=(320, 608),
-                interval=10,
-                size_divisor=32,
-            )
-        ],
-    ),
     backbone=dict(
-        # Of batchnorm_layer.c: running means move by 0.01, and cuDNN's epsilon is 1e-5.
-        norm_cfg=dict(type='BN', momentum=0.01, eps=1e-5),
-        init_cfg=(
-            dict(type='Pretrained', checkpoint=pretrained, prefix='backbone.')
-            if pretrained
-            else dict(type='Kaiming', layer='Conv2d', mode='fan_in')
-        ),
+        init_cfg=dict(_delete_=True, type='Pretrained', checkpoint=pretrained, prefix='backbone.')
+        if pretrained
+        else {}
     ),
     bbox_head=dict(
         num_classes=20,  # [classes]
@@ -40,20 +25,12 @@ model = dict(
     ),
 )
 
-train_pipeline = [
-    *_base_.load_pipeline,
-    dict(type='DarknetJitter', scale=_base_.img_scale, jitter=0.3),  # [jitter]
-    dict(type='DarknetHSV', hue=0.1, saturation=1.5, exposure=1.5),  # [hue, saturation, exposure]
-    dict(type='RandomFlip', prob=0.5),  # data.c
-    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'flip')),
-]
 train_dataloader = dict(
     batch_size=64,  # [batch]; smaller ones want optim_wrapper.accumulative_counts
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         datasets=[
-            dict(pipeline=train_pipeline, **_base_.voc07),
-            dict(pipeline=train_pipeline, **_base_.voc12),
+            dict(pipeline=_base_.train_pipeline, **each) for each in (_base_.voc07, _base_.voc12)
         ]
     ),
 )

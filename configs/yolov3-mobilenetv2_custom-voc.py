@@ -1,5 +1,6 @@
 _base_ = [
     './_base_/detectors/yolov3-mobilenetv2.py',
+    './_base_/datasets/loaders.py',
     './_base_/inputs/darknet.py',
     './_base_/schedules/scratch.py',
     './_base_/default_runtime.py',
@@ -21,9 +22,6 @@ model = dict(
 )
 train_dataloader = dict(
     batch_size=batch_size,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='XMLDataset',
         data_root=data_root,
@@ -37,10 +35,6 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=batch_size,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='XMLDataset',
         data_root=data_root,

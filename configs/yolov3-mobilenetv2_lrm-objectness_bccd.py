@@ -1,9 +1,6 @@
 _base_ = './yolov3-mobilenetv2_bccd.py'
 
-# The reading of the method in arXiv 2202.13080 (YOLOv5, thermal images): the objectness alone is
-# ranked and mined, in each level of each image apart, and 65 % of it is ignored. Without `lrm` and
-# `ignore_iof_thr` the head is mmdet's, which passes the loss one level at a time. Terms are sums
-# here, as in mmdet; normalizer='hard' would be YOLOv5's mean over the kept, for its own gains.
+# The objectness alone is mined, as yolov3_lrm-objectness_kitti.py says.
 model = dict(
     bbox_head=dict(
         ignore_iof_thr=None,

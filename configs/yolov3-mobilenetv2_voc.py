@@ -10,8 +10,7 @@ model = dict(bbox_head=dict(num_classes=20))
 train_dataloader = dict(
     dataset=dict(
         datasets=[
-            dict(pipeline=_base_.train_pipeline, **_base_.voc07),
-            dict(pipeline=_base_.train_pipeline, **_base_.voc12),
+            dict(pipeline=_base_.train_pipeline, **each) for each in (_base_.voc07, _base_.voc12)
         ]
     )
 )

@@ -3,7 +3,7 @@
 import os
 
 from . import moved
-from .shipped import config
+from .configs import config
 from .version import __version__
 
 __all__ = ['__version__', 'config']
@@ -25,9 +25,9 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()):
     from .mining.element_loss import LRMElementLoss
     from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses
     from .mining.schedule import LRMScheduleHook
+    from .study.voc_metric import VOCClassMetric
     from .training.checkpoints import SafeCheckpointHook
     from .training.seeding import RepeatableRandomHook
-    from .voc_metric import VOCClassMetric
 
     __all__ += [
         'BurnInLR',

@@ -11,7 +11,7 @@ MOVED = {
     'anchors': 'darknet.priors',
     'backbones': 'darknet.networks',
     'benchmark': 'study',
-    'benchmark.class_ap': 'voc_metric',
+    'benchmark.class_ap': 'study.voc_metric',
     'benchmark.fairness': 'study.fairness',
     'benchmark.plots': 'study.plots',
     'benchmark.statistics': 'study.statistics',
@@ -19,14 +19,19 @@ MOVED = {
     'darknet.network': 'darknet.networks',
     'diagnosis': 'mining.diagnosis',
     'hooks': 'mining.schedule',
+    'image_size': 'reading.image_size',
     'kitti.drawn': 'kitti.drawing',
     'kitti.prepare': 'kitti.preparing',
     'lrm_element_loss': 'mining.element_loss',
     'lrm_loss': 'mining.lrm_loss',
     'necks': 'darknet.neck',
     'pictures': 'mining.pictures',
+    'pipelines': 'configs',
     'schedulers': 'darknet.schedule',
+    'shipped': 'configs',
+    'text': 'reading.text',
     'transforms': 'darknet.transforms',
+    'voc_metric': 'study.voc_metric',
 }
 PACKAGE = __name__.partition('.')[0]
 

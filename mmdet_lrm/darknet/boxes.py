@@ -9,8 +9,8 @@ from mmdet.registry import DATASETS, TASK_UTILS
 from mmengine.config import Config, ConfigDict
 
 from ..errors import UserError
-from ..image_size import image_sizes
 from ..launch import find_datasets
+from ..reading.image_size import image_sizes
 
 # What mmdet's datasets raise of files that lack a key, a tag or a number.
 _READING_ERRORS = (

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UserError
-from ..text import TextError, read_text
+from ..reading.text import TextError, read_text
 from .keys import fault, is_understood
 
 # Both spellings of each section, and the one that it has here.

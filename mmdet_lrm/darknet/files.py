@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 from torch import nn
 
-from ..text import TextError, read_text
+from ..reading.text import TextError, read_text
 from .cfg import DarknetError, Layer, Section, follow, input_shape, read_cfg, write_cfg
 from .checkpoint import header_of, read_checkpoint
 from .convert import (

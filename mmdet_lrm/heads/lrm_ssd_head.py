@@ -13,25 +13,23 @@ from mmdet.registry import MODELS
 from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
-from ..mining.lrm_loss import HardNegativeLoss, build_miner
-from ..mining.non_finite import NonFiniteReport
+from ..mining.lrm_loss import HardNegativeLoss
 from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
-from .letterboxed import LetterboxedHead
+from .mined_head import MinedHead
 from .targets import (
     Truths,
-    checked_iof_thr,
     grid_priors,
     in_ignored,
     match_by_iou,
     pad_truths,
     to_device,
 )
-from .truth_check import TruthCheck, names_of_images
+from .truth_check import names_of_images
 
 
 @MODELS.register_module()
-class LRMSSDHead(LetterboxedHead, SSDHead):
+class LRMSSDHead(MinedHead, SSDHead):
     """SSDHead whose 3:1 selection of negatives gives way to Loss Rank Mining over all priors.
 
     Mining is also done on images without objects, which the parent leaves out. Parameters,
@@ -65,13 +63,8 @@ class LRMSSDHead(LetterboxedHead, SSDHead):
         # BaseDenseHead asks the classification loss for its channels when it predicts, and SSDHead
         # has none, so that since mmdet 3.1 it can train and not predict.
         self.loss_cls = None
-        self.lrm = build_miner(lrm, self.loss_terms)
-        self.truth_check = TruthCheck(self.num_classes)
-        self.non_finite = NonFiniteReport()
-        default = None if self.lrm is None else 0.5
-        self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, default)
+        self.take_options(lrm, ignore_iof_thr)
         if self.ignore_iof_thr is not None:
-            self._check_what_is_vectorised()
             # Constants that live on the device: a copy from the host would stall every step.
             means, stds = torch.tensor([self.bbox_coder.means, self.bbox_coder.stds])
             self.register_buffer('target_means', means, persistent=False)
@@ -88,22 +81,10 @@ class LRMSSDHead(LetterboxedHead, SSDHead):
         batch_img_metas: list[dict],
         batch_gt_instances_ignore: OptInstanceList = None,
     ) -> dict[str, Tensor]:
+        truths = batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         if self.selection is None:
-            images = names_of_images(batch_img_metas)
-            self.truth_check.usable(pad_truths(batch_gt_instances), images, wait=True)
-            losses = super().loss_by_feat(
-                cls_scores,
-                bbox_preds,
-                batch_gt_instances,
-                batch_img_metas,
-                batch_gt_instances_ignore,
-            )
-            self.non_finite.check_reduced(losses, [*cls_scores, *bbox_preds], images)
-            return losses
-        prior_losses = self.prior_losses(
-            cls_scores, bbox_preds, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
-        )
-        return self.selection(prior_losses)
+            return self.parents_losses([cls_scores, bbox_preds], *truths)
+        return self.selection(self.prior_losses(cls_scores, bbox_preds, *truths))
 
     def prior_losses(
         self,

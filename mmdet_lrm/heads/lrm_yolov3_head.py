@@ -10,15 +10,13 @@ from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
 from ..mining.element_loss import refuse_element_losses
-from ..mining.lrm_loss import AllPriors, build_miner
-from ..mining.non_finite import NonFiniteReport
+from ..mining.lrm_loss import AllPriors
 from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
-from .letterboxed import LetterboxedHead
+from .mined_head import MinedHead
 from .targets import (
     CellMatches,
     Truths,
-    checked_iof_thr,
     first_of_each,
     grid_priors,
     in_ignored,
@@ -26,12 +24,12 @@ from .targets import (
     pad_truths,
     to_priors,
 )
-from .truth_check import TruthCheck, names_of_images
+from .truth_check import names_of_images
 from .yolo_boxes import decode_boxes
 
 
 @MODELS.register_module()
-class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
+class LRMYOLOV3Head(MinedHead, YOLOV3Head):
     """YOLOV3Head whose priors are mined, over all levels of an image together or level by level.
 
     Parameters, checkpoints and prediction are the parent's, and so are targets and losses: with
@@ -60,14 +58,8 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         **kwargs,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.lrm = build_miner(lrm, self.loss_terms)
+        self.take_options(lrm, ignore_iof_thr)
         self.selection = self.lrm or AllPriors()
-        self.truth_check = TruthCheck(self.num_classes)
-        self.non_finite = NonFiniteReport()
-        default = None if self.lrm is None else 0.5
-        self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, default)
-        if self.ignore_iof_thr is not None:
-            self._check_what_is_vectorised()
 
     def loss_by_feat(
         self,
@@ -76,18 +68,10 @@ class LRMYOLOV3Head(LetterboxedHead, YOLOV3Head):
         batch_img_metas: list[dict],
         batch_gt_instances_ignore: OptInstanceList = None,
     ) -> dict[str, Tensor]:
-        if self.lrm is None and self.ignore_iof_thr is None:
-            images = names_of_images(batch_img_metas)
-            self.truth_check.usable(pad_truths(batch_gt_instances), images, wait=True)
-            losses = super().loss_by_feat(
-                pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
-            )
-            self.non_finite.check_reduced(losses, pred_maps, images)
-            return losses
-        prior_losses = self.prior_losses(
-            pred_maps, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
-        )
-        return self.selection(prior_losses)
+        truths = batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
+        if self.ignore_iof_thr is None:
+            return self.parents_losses([pred_maps], *truths)
+        return self.selection(self.prior_losses(pred_maps, *truths))
 
     def prior_losses(
         self,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..image_size import image_sizes
+from ..reading.image_size import image_sizes
 from .labels import read_objects
 from .objects import KITTI_TYPES, KittiDataError, KittiObjects
 from .splits import is_data, read_split

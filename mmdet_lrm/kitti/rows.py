@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..text import TextError, read_text
+from ..reading.text import TextError, read_text
 from .objects import UNKNOWN_BEFORE_BOX, UNKNOWN_BEHIND_BOX
 
 NUM_LABEL_COLUMNS = 15

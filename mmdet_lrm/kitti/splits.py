@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from ..text import TextError, read_text
+from ..reading.text import TextError, read_text
 from .objects import KittiDataError
 
 _FRAME_ID = re.compile(r'[\w-]+', re.ASCII)

@@ -1,3 +1,5 @@
+_base_ = './loaders.py'
+
 # The Blood Cell Count and Detection photographs, in VOC's layout. Set the folder that holds VOC2007
 # here or, without an edit, by the environment variable BCCD_ROOT.
 data_root = '{{$BCCD_ROOT:data/BCCD}}'
@@ -9,25 +11,17 @@ dataset = dict(
     metainfo=dict(classes=classes),
     data_prefix=dict(sub_data_root='VOC2007/'),
 )
+# A box without area, of which the labels hold one, is ignored.
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    # A box without area, of which the labels hold one, is ignored.
     dataset=dict(
         ann_file='VOC2007/ImageSets/Main/train.txt', filter_cfg=dict(bbox_min_size=1), **dataset
     ),
 )
 val_dataloader = dict(
-    batch_size=8,
-    num_workers=2,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(ann_file='VOC2007/ImageSets/Main/val.txt', test_mode=True, **dataset),
 )
 test_dataloader = dict(
+    _delete_=True,
     batch_size=8,
     num_workers=2,
     drop_last=False,

@@ -1,3 +1,5 @@
+_base_ = './loaders.py'
+
 # COCO 2017. Set the folder that holds annotations, train2017 and val2017 here or, without an edit,
 # by the environment variable COCO_ROOT.
 data_root = '{{$COCO_ROOT:data/coco}}'
@@ -6,8 +8,6 @@ data_root = '{{$COCO_ROOT:data/coco}}'
 train_dataloader = dict(
     batch_size=16,
     num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='CocoDataset',
         data_root=data_root,
@@ -18,9 +18,6 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=16,
     num_workers=4,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='CocoDataset',
         data_root=data_root,

@@ -1,3 +1,5 @@
+_base_ = './loaders.py'
+
 # PASCAL VOC, 2007 and 2012 trainval for training and 2007 test for evaluation. Set the folder that
 # holds VOC2007 and VOC2012 here or, without an edit, by the environment variable VOC_ROOT.
 data_root = '{{$VOC_ROOT:data/VOCdevkit}}'
@@ -18,17 +20,12 @@ voc12 = dict(
 train_dataloader = dict(
     batch_size=16,
     num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     # The year, which is all that the two differ by, is no obstacle to joining them.
     dataset=dict(type='ConcatDataset', ignore_keys=['dataset_type']),
 )
 val_dataloader = dict(
     batch_size=16,
     num_workers=4,
-    persistent_workers=True,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='VOCDataset',
         data_root=data_root,

@@ -1,18 +1,10 @@
-# Images stretched to 416 x 416, and darknet's way to vary them: position and size jittered by up to
-# 30 % on a grey canvas, colours, flips.
-img_scale = (416, 416)
+_base_ = './stretched.py'
 
-load_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
-]
-pack = dict(
-    type='PackDetInputs',
-    meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip'),
-)
+# Darknet's way to vary images: position and size jittered by up to 30 % on a grey canvas, colours,
+# flips.
 train_pipeline = [
-    *load_pipeline,
-    dict(type='Resize', scale=img_scale, keep_ratio=False),
+    *_base_.load_pipeline,
+    dict(type='Resize', scale=_base_.img_scale, keep_ratio=False),
     dict(
         type='RandomAffine',
         max_rotate_degree=0.0,
@@ -23,12 +15,5 @@ train_pipeline = [
     ),
     dict(type='YOLOXHSVRandomAug'),
     dict(type='RandomFlip', prob=0.5),
-    pack,
-]
-# The truths of an evaluation stay in the pixels of the file.
-test_pipeline = [
-    load_pipeline[0],
-    dict(type='Resize', scale=img_scale, keep_ratio=False),
-    load_pipeline[1],
-    pack,
+    _base_.pack,
 ]

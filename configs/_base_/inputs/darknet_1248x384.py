@@ -1,6 +1,6 @@
 _base_ = './darknet.py'
 
-from mmdet_lrm.pipelines import resized
+from mmdet_lrm.configs import resized
 
 # KITTI's images are about 1242 x 375. Both sides are stretched to a multiple of the stride, 32.
 img_scale = (1248, 384)

@@ -1,6 +1,6 @@
 _base_ = './darknet.py'
 
-from mmdet_lrm.pipelines import resized
+from mmdet_lrm.configs import resized
 
 img_scale = (640, 192)
 train_pipeline = resized(_base_.train_pipeline, img_scale)

@@ -1,11 +1,10 @@
-# Images stretched to 300 x 300, and SSD's way to vary them: placed on a larger canvas, crops that
-# keep objects, colours, flips.
+_base_ = './stretched.py'
+
+from mmdet_lrm.configs import resized
+
+# SSD's way to vary images: placed on a larger canvas, crops that keep objects, colours, flips.
 img_scale = (300, 300)
 
-load_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
-]
 colour_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(
@@ -16,22 +15,12 @@ colour_pipeline = [
         hue_delta=18,
     ),
 ]
-pack = dict(
-    type='PackDetInputs',
-    meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip'),
-)
 train_pipeline = [
-    *load_pipeline,
+    *_base_.load_pipeline,
     dict(type='Expand', mean=[123.675, 116.28, 103.53], to_rgb=True, ratio_range=(1, 4)),
     dict(type='MinIoURandomCrop', min_ious=(0.1, 0.3, 0.5, 0.7, 0.9), min_crop_size=0.3),
     dict(type='Resize', scale=img_scale, keep_ratio=False),
     *colour_pipeline,
-    pack,
+    _base_.pack,
 ]
-# The truths of an evaluation stay in the pixels of the file.
-test_pipeline = [
-    load_pipeline[0],
-    dict(type='Resize', scale=img_scale, keep_ratio=False),
-    load_pipeline[1],
-    pack,
-]
+test_pipeline = resized(_base_.test_pipeline, img_scale)

@@ -1,6 +1,6 @@
 _base_ = './ssd.py'
 
-from mmdet_lrm.pipelines import resized
+from mmdet_lrm.configs import resized
 
 # As mmdet's YOLOv3 has it: SSD's with a smaller canvas and larger crops.
 img_scale = (416, 416)

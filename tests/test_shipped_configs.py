@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 import mmdet_lrm
-from mmdet_lrm import shipped
+from mmdet_lrm.configs import UnknownConfigError, resized
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 
@@ -20,19 +20,19 @@ def test_a_config_of_the_checkout_is_found_with_and_without_its_ending(name):
 @pytest.mark.parametrize('folder', ['mmdet_lrm/.mim/configs', 'configs'])
 def test_a_wheel_has_its_own_copy_and_a_bare_checkout_its_folder(folder, tmp_path, monkeypatch):
     shutil.copytree(CONFIGS / '_base_', tmp_path / folder / '_base_')
-    monkeypatch.setattr(shipped, 'PACKAGE', tmp_path / 'mmdet_lrm')
+    monkeypatch.setattr('mmdet_lrm.configs.PACKAGE', tmp_path / 'mmdet_lrm')
     found = mmdet_lrm.config('_base_/datasets/kitti')
     assert found == str(tmp_path / folder / '_base_/datasets/kitti.py')
 
 
 def test_a_name_that_no_config_has_is_an_error_with_names_like_it():
-    with pytest.raises(shipped.UnknownConfigError, match=r"no config 'yolo2_kitti\.py'") as error:
+    with pytest.raises(UnknownConfigError, match=r"no config 'yolo2_kitti\.py'") as error:
         mmdet_lrm.config('yolo2_kitti.py')
     assert 'yolov2_kitti' in str(error.value) and 'ssd300_voc' not in str(error.value)
 
 
 def test_a_name_like_none_is_an_error_with_all_names():
-    with pytest.raises(shipped.UnknownConfigError, match=r'ssd300_bccd, ssd300_coco, .*yolov3_voc'):
+    with pytest.raises(UnknownConfigError, match=r'ssd300_bccd, ssd300_coco, .*yolov3_voc'):
         mmdet_lrm.config('~')
 
 
@@ -45,3 +45,12 @@ def test_a_config_in_another_folder_inherits_from_a_shipped_one(tmp_path):
     expected = Config.fromfile(CONFIGS / 'yolov2_lrm_kitti.py')
     expected.model.bbox_head.lrm.hard_ratio = 0.5
     assert Config.fromfile(file).to_dict() == expected.to_dict()
+
+
+def test_every_step_that_names_a_scale_is_resized_and_the_base_stays():
+    base = [dict(type='Load'), dict(type='Resize', scale=(416, 416), keep_ratio=False)]
+    assert resized(base, (640, 192)) == [
+        dict(type='Load'),
+        dict(type='Resize', scale=(640, 192), keep_ratio=False),
+    ]
+    assert base[1]['scale'] == (416, 416)

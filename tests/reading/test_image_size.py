@@ -11,7 +11,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from mmdet_lrm.image_size import ImageSizeError, image_size
+from mmdet_lrm.reading.image_size import ImageSizeError, image_size
 
 ORIENTATION = 0x112
 

@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from mmdet_lrm.text import TextError, read_text
+from mmdet_lrm.reading.text import TextError, read_text
 
 
 @pytest.mark.parametrize('mark', [b'', codecs.BOM_UTF8])

@@ -14,7 +14,7 @@ from os import PathLike
 import numpy as np
 from PIL import ExifTags, Image
 
-from .errors import UserError
+from ..errors import UserError
 
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 

@@ -1,6 +1,7 @@
-"""Where the configs lie that come with this package, in a checkout and in a wheel."""
+"""What a config file takes of this package: where the shipped ones lie, and other input sizes."""
 
 import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .errors import UserError
@@ -38,3 +39,15 @@ def config(name: str) -> str:
     raise UnknownConfigError(
         f"mmdet_lrm has no config '{name}' in {folder}; names like it: {', '.join(near)}"
     )
+
+
+def resized(pipeline: Sequence[Mapping], scale: tuple[int, int]) -> list[dict]:
+    """A copy of the pipeline in which every step that names a ``scale`` has this one.
+
+    For a config of another input size than its base:
+    ``train_pipeline = resized(_base_.train_pipeline, (640, 192))``.
+
+    Args:
+        scale: Width and height of the input, in pixels.
+    """
+    return [{**step, 'scale': scale} if 'scale' in step else {**step} for step in pipeline]

@@ -1,0 +1,1 @@
+"""Files that a user gives: their text, the sizes of their pictures. Without torch."""
