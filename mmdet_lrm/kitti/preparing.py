@@ -4,6 +4,7 @@
 ``OUT/testing/image_2`` where the source has it.
 """
 
+import errno
 import lzma
 import os
 import re
@@ -30,8 +31,11 @@ from .splits import frame_ids, is_data, read_split
 
 _SPLITS = ('train', 'val')
 _BLOCK = 1 << 20  # bytes read at once
-# Of a bad checksum or header; encryption or unknown compression; cut or damaged content.
-_ZIP_FAULTS = (zipfile.BadZipFile, RuntimeError, EOFError, struct.error, zlib.error, lzma.LZMAError)
+# Of a bad checksum or header; encryption or unknown compression; cut or damaged content or names.
+_ZIP_FAULTS = (
+    *(zipfile.BadZipFile, RuntimeError, EOFError, struct.error, zlib.error, lzma.LZMAError),
+    UnicodeDecodeError,
+)
 
 
 class ArchiveError(UserError):
@@ -233,7 +237,7 @@ def _source_items(source: Path, folder: str, suffixes: tuple[str, ...], link: bo
         if link:
             raise ValueError(f'{source} is a file; only the files of a folder can be linked')
         if not zipfile.is_zipfile(source):
-            raise ValueError(
+            raise ArchiveError(
                 f'{source} is not a zip file, or only a part of one; download it again'
             )
         items = _zip_items(source, folder, suffixes)
@@ -282,8 +286,8 @@ def _explained(source: Path, member: str | None = None) -> Iterator[None]:
     try:
         yield
     except (*_ZIP_FAULTS, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # of the disk; the decompressors' own have no number
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # of the disk; not a decompressor's, nor of a place before the file's beginning
         what = f'{source}: {member}' if member else f'{source}'
         raise ArchiveError(
             f'{what} cannot be read ({error or "it ends too early"}). Download the file again, or '

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ..training.files import write_whole
+from .fairness import StudyError
 
 # Every record of a file says these itself; others that all of them share are written once.
 OWN = ('label', 'baseline', 'config', 'seed', 'metrics')
@@ -51,8 +52,20 @@ class Record:
 
 
 def read_records(path: Path) -> list[Record]:
-    content = json.loads(path.read_text())
-    return [Record(**content['shared'], **own) for own in content['records']]
+    """Of a file.
+
+    Raises:
+        StudyError: it holds something else, or is damaged.
+    """
+    try:
+        content = json.loads(path.read_text())
+        shared, records = content['shared'], content['records']
+        return [Record(**shared, **own) for own in records]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise StudyError(
+            f"'{path}' holds no records ({type(error).__name__}: {error}); take the file from git, "
+            'or run its study again'
+        ) from error
 
 
 def write_records(records: Sequence[Record], path: Path) -> None:

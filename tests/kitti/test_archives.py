@@ -83,6 +83,20 @@ def no_directory_entry(data: bytes) -> bytes:
     return data[:entry] + b'XX' + data[entry + 2 :]
 
 
+def name_of_no_encoding(data: bytes) -> bytes:
+    _, _, entry = headers(data, FIRST + '.png')
+    changed = bytearray(data)
+    changed[entry + 9] |= 8  # says that it is UTF-8
+    changed[entry + 46] = 0xFF
+    return bytes(changed)
+
+
+def before_the_beginning(data: bytes) -> bytes:
+    changed = bytearray(data)
+    changed[-6] += 60  # where the directory begins, by which the members' places are reckoned
+    return bytes(changed)
+
+
 @pytest.mark.parametrize(
     ('fault', 'reason'),
     [
@@ -114,6 +128,15 @@ def test_damage_in_any_compression_is_named(layout, method):
 def test_a_damaged_directory_is_named(layout, tmp_path):
     with pytest.raises(ArchiveError, match=r'images\.zip cannot be read \(Bad magic number'):
         layout(no_directory_entry)
+    with pytest.raises(ArchiveError, match=r'images\.zip cannot be read \(.*invalid start byte'):
+        layout(name_of_no_encoding)
+    with pytest.raises(ArchiveError, match=rf'{FIRST}\.png cannot be read \(.*Invalid argument'):
+        layout(before_the_beginning)
+
+
+def test_half_a_zip_file_is_none(layout):
+    with pytest.raises(ArchiveError, match=r'images\.zip is not a zip file, or only a part of one'):
+        layout(lambda data: data[: len(data) // 2])
 
 
 def test_what_can_be_seen_in_the_directory_is_said_before_anything_is_written(layout, tmp_path):

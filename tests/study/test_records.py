@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mmdet_lrm.study.fairness import StudyError
 from mmdet_lrm.study.records import Record, put_record, read_records, write_records
 
 
@@ -52,3 +53,14 @@ def test_a_record_takes_the_place_of_an_older_one_of_its_label(tmp_path):
     put_record(record('a', 1, 0.4), file)
     found = [(each.label, each.seed, each.metrics['voc/mAP']) for each in read_records(file)]
     assert found == [('a', 0, 0.3), ('b', 0, 0.2), ('a', 1, 0.4)]
+
+
+@pytest.mark.parametrize(
+    'content',
+    [b'', b'\xff', b'[1]', b'{"records": []}', b'{"shared": {}, "records": [{"label": "a"}]}'],
+)
+def test_what_holds_no_records_is_refused_by_name(tmp_path, content):
+    file = tmp_path / 'x.json'
+    file.write_bytes(content)
+    with pytest.raises(StudyError, match=r"x\.json' holds no records .*; take the file from git"):
+        read_records(file)

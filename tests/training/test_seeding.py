@@ -8,7 +8,8 @@ import torch
 from mmdet.models.data_preprocessors import BatchSyncRandomResize
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader
-from toy_training import NUM_IMAGES, ToyData, toy_runner
+from toy_parts import NUM_IMAGES, ToyData
+from toy_training import toy_runner
 
 from mmdet_lrm.training.seeding import SIZES, RepeatableRandomHook
 
