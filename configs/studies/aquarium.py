@@ -3,7 +3,7 @@
 _base_ = './_base_/confirmation.py'
 data = dict(BCCD_ROOT='data/aquarium')
 input_size = (256, 192)
-epochs = 24
+epochs = 48
 _classes = ('fish', 'jellyfish', 'penguin', 'shark', 'puffin', 'stingray', 'starfish')
 _data = {
     f'{split}_dataloader.dataset.metainfo.classes': _classes for split in ('train', 'val', 'test')

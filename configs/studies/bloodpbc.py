@@ -2,5 +2,5 @@
 _base_ = './_base_/confirmation.py'
 data = dict(BCCD_ROOT='data/bloodpbc')
 input_size = (192, 192)
-epochs = 16
+epochs = 32
 metric = 'voc/RBC_AP'
