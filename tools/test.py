@@ -12,7 +12,10 @@ from mmdet_lrm import launch
 
 def main() -> None:
     args = launch.testing_parser().parse_args()
-    runner = Runner.from_cfg(launch.testing_config(args))
+    cfg = launch.testing_config(args)
+    launch.require_parts(cfg)
+    launch.check_data(cfg, 'test_dataloader')
+    runner = Runner.from_cfg(cfg)
     if args.out is not None:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     runner.test()

@@ -12,7 +12,10 @@ from mmdet_lrm.training.lock import lock_run
 
 def main() -> None:
     args = launch.training_parser().parse_args()
-    runner = Runner.from_cfg(launch.training_config(args))
+    cfg = launch.training_config(args)
+    launch.require_parts(cfg)
+    launch.check_data(cfg, 'train_dataloader', 'val_dataloader')
+    runner = Runner.from_cfg(cfg)
     with lock_run(runner.work_dir):
         runner.train()
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from mmdet.datasets import BaseDetDataset
+from mmdet.datasets import BaseDetDataset, CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
@@ -43,13 +43,14 @@ class KittiDataset(BaseDetDataset):
         data_prefix: Folders of the images (``img``) and of the labels (``label``). Without
             ``label``, or with None, there are no instances: allowed in test mode only, for KITTI's
             ``testing`` folder.
-        metainfo: ``classes``, any of KITTI's types but DontCare, in any order; they default to
-            Car, Pedestrian and Cyclist.
+        metainfo: ``classes``, any names of the label files but DontCare, in any order; they
+            default to Car, Pedestrian and Cyclist.
         ignore_types: Types whose boxes become ignored instances, which neither train nor count as
             false. Defaults to DontCare and the neighbours of the classes: Van of Car,
             Person_sitting of Pedestrian. A type that is a class is never ignored. An ignored
-            instance has the label of the class it neighbours, or else 0. Boxes of any other type
-            are background. A box without area is ignored too, whatever its type.
+            instance has the label of the class it neighbours, or else 0. Boxes of any other of
+            KITTI's types are background, and a type that is none of these is an error. A box
+            without area is ignored too, whatever its type.
         filter_cfg: ``filter_empty_gt=True`` leaves out frames without an instance of the classes,
             ``min_size`` those whose image has a smaller side, in px. Not in test mode, as in
             mmdet.
@@ -93,10 +94,9 @@ class KittiDataset(BaseDetDataset):
         unknown = set(filter_cfg or {}) - set(_FILTERS)
         if unknown:
             raise ValueError(f'filter_cfg has {sorted(unknown)}; it may have {_FILTERS}')
-        unknown = set(ignore_types or ()) - set(KITTI_TYPES)
-        if unknown or isinstance(ignore_types, str):
+        if isinstance(ignore_types, str):
             raise ValueError(
-                f'ignore_types is {ignore_types!r}; give a tuple of some of {KITTI_TYPES}'
+                f"ignore_types is {ignore_types!r}; give a tuple of types, such as ('Van',)"
             )
         self.ignore_types = ignore_types
         super().__init__(
@@ -115,22 +115,47 @@ class KittiDataset(BaseDetDataset):
         if isinstance(classes, str) or not classes:
             raise ValueError(f"classes is {classes!r}; give a tuple such as ('Car', 'Cyclist')")
         loaded['classes'] = classes = tuple(classes)
-        wrong = [name for name in classes if name not in _PALETTE]
-        if wrong or len(set(classes)) < len(classes):
-            raise ValueError(f'classes is {classes}; each must be another one of {tuple(_PALETTE)}')
+        official = {kind.casefold(): kind for kind in KITTI_TYPES}
+        for name in classes:
+            meant = official.get(name.casefold(), name)
+            if name != meant or name == 'DontCare' or name.split() != [name]:
+                raise ValueError(
+                    f"classes has '{name}'; a class is a type of the label files, in one word and "
+                    f"spelled as KITTI does where it is of KITTI's, and never DontCare"
+                )
+        if len(set(classes)) < len(classes):
+            raise ValueError(f'classes is {classes}; each must be another one')
         if 'palette' not in (metainfo or {}):
-            loaded['palette'] = [_PALETTE[name] for name in classes]
+            others = CocoDataset.METAINFO['palette']
+            loaded['palette'] = [
+                _PALETTE.get(name, others[label % len(others)])
+                for label, name in enumerate(classes)
+            ]
         return loaded
 
-    def load_data_list(self) -> list[dict]:
-        """One dict per frame of the split list, in its order."""
+    def types_to_ignore(self) -> list[str]:
+        """``ignore_types``, or what it stands for by default, without the classes."""
+        classes, ignored = self._metainfo['classes'], self.ignore_types
+        if ignored is None:
+            ignored = ['DontCare', *(NEIGHBOURS[name] for name in classes if name in NEIGHBOURS)]
+        return [kind for kind in ignored if kind not in classes]
+
+    def read_frames(self) -> KittiFrames:
+        """The split as its files have it, checked; the errors are those of the class."""
         split, img_dir = self.ann_file, self.data_prefix['img']
         label_dir = self.data_prefix.get('label')
         _check_layout(split, img_dir, label_dir)
-        frames = read_frames(split, img_dir, label_dir)
+        known_types = dict.fromkeys(
+            (*KITTI_TYPES, *self._metainfo['classes'], *self.types_to_ignore())
+        )
+        return read_frames(split, img_dir, label_dir, tuple(known_types))
+
+    def load_data_list(self) -> list[dict]:
+        """One dict per frame of the split list, in its order."""
+        frames = self.read_frames()
         if frames.num_clipped:
             print_log(
-                f'{frames.num_clipped} boxes of {split} left their image by up to '
+                f'{frames.num_clipped} boxes of {self.ann_file} left their image by up to '
                 f'{BOX_TOLERANCE:g} px and were clipped to it',
                 logger='current',
                 level=logging.WARNING,
@@ -155,10 +180,7 @@ class KittiDataset(BaseDetDataset):
     def _instances(self, frames: KittiFrames) -> list[list[dict]]:
         """mmdet's instances of each frame."""
         classes = self._metainfo['classes']
-        ignored = self.ignore_types
-        if ignored is None:
-            ignored = ['DontCare', *(NEIGHBOURS[name] for name in classes if name in NEIGHBOURS)]
-        labels = {kind: 0 for kind in ignored}
+        labels = dict.fromkeys(self.types_to_ignore(), 0)
         for label, name in enumerate(classes):
             if NEIGHBOURS.get(name) in labels:
                 labels[NEIGHBOURS[name]] = label

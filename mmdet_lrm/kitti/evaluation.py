@@ -27,7 +27,7 @@ threshold at which nothing counts has precision 0, where the devkit divides 0 by
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,39 +51,67 @@ DIFFICULTIES = {
     'moderate': Difficulty(25, 1, 0.30),
     'hard': Difficulty(25, 2, 0.50),
 }
-# The IoU that a match must exceed.
-IOU_THRS = {'Car': 0.7, 'Pedestrian': 0.5, 'Cyclist': 0.5}
-KITTI_CLASSES = tuple(IOU_THRS)
+
+
+class Limits(NamedTuple):
+    """What the protocol asks of a class; the defaults are for classes that KITTI has no limits of.
+
+    ``iou_thr``: the IoU that a match must exceed. ``neighbour``: the type that is neither right nor
+    wrong. ``min_heights``: px that a truth must exceed to be easy, moderate and hard.
+    """
+
+    iou_thr: float = 0.5
+    neighbour: str | None = None
+    min_heights: tuple[int, int, int] = tuple(each.min_height for each in DIFFICULTIES.values())
+
+
+KITTI_LIMITS = {
+    name: Limits(iou_thr, NEIGHBOURS.get(name))
+    for name, iou_thr in {'Car': 0.7, 'Pedestrian': 0.5, 'Cyclist': 0.5}.items()
+}
+KITTI_CLASSES = tuple(KITTI_LIMITS)
 NUM_POINTS = 41
 OBJECTS_AT_ONCE = 512
 _LOGGER = logging.getLogger(__name__)
 
 
 def evaluate(
-    truths: KittiObjects, detections: KittiObjects, classes: Sequence[str] = KITTI_CLASSES
+    truths: KittiObjects,
+    detections: KittiObjects,
+    classes: Sequence[str] = KITTI_CLASSES,
+    limits: Mapping[str, Limits] = KITTI_LIMITS,
 ) -> dict[str, dict[str, dict]]:
     """Average precision of detections, as the devkit computes it.
 
     Args:
         truths: labels, DontCare included. ``frame`` is the index of the frame.
         detections: results; their ``frame`` counts the same frames.
-        classes: of ``KITTI_CLASSES``.
+        classes: those to evaluate.
+        limits: of each class.
 
     Returns:
         ``result['Car']['moderate']`` is a dict with 'AP11' and 'AP40' in percent, 'precision', the
         41 monotone values in [0, 1], and 'num_truths', the number that counts.
     """
-    unknown = [name for name in classes if name not in IOU_THRS]
+    unknown = [name for name in classes if name not in limits]
     if unknown:
-        raise ValueError(
-            f"classes has {unknown}; KITTI's protocol knows {', '.join(KITTI_CLASSES)} only"
-        )
-    pairs = _match_candidates(truths, detections, min(IOU_THRS.values()))
+        raise ValueError(f'classes has {unknown}; there are limits of {", ".join(limits)} only')
+    pairs = _match_candidates(truths, detections, min(limits[name].iou_thr for name in classes))
     in_dontcare = _dontcare_overlap(truths[truths.types == 'DontCare'], detections)
     return {
         name: {
-            level: _evaluate_one(truths, detections, pairs, in_dontcare, name, limits)
-            for level, limits in DIFFICULTIES.items()
+            level: _evaluate_one(
+                truths,
+                detections,
+                pairs,
+                in_dontcare,
+                name,
+                limits[name],
+                difficulty._replace(min_height=min_height),
+            )
+            for (level, difficulty), min_height in zip(
+                DIFFICULTIES.items(), limits[name].min_heights, strict=True
+            )
         }
         for name in classes
     }
@@ -128,15 +156,16 @@ def _evaluate_one(
     pairs: _Pairs,
     in_dontcare: np.ndarray,
     class_name: str,
-    limits: Difficulty,
+    limits: Limits,
+    difficulty: Difficulty,
 ) -> dict:
     """Steps 1 to 5 for one class at one difficulty."""
-    iou_thr = IOU_THRS[class_name]
+    iou_thr = limits.iou_thr
     # 1.
-    valid_truth = valid_truths(truths, class_name, limits)
-    seen_truth = np.isin(truths.types, (class_name, NEIGHBOURS.get(class_name, class_name)))
+    valid_truth = valid_truths(truths, class_name, difficulty)
+    seen_truth = np.isin(truths.types, (class_name, limits.neighbour or class_name))
     # 2. The devkit cuts the height to an integer, which for whole limits changes nothing.
-    low = np.trunc(np.abs(detections.height)) < limits.min_height
+    low = np.trunc(np.abs(detections.height)) < difficulty.min_height
     valid_detection = (detections.types == class_name) & ~low
     seen_detection = valid_detection | low
     kept = (pairs.iou > iou_thr) & seen_truth[pairs.truth] & seen_detection[pairs.detection]

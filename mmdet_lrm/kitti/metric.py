@@ -1,6 +1,6 @@
 """KITTI's official 2D detection metric for MMEngine's evaluator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +9,24 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
-from .evaluation import KITTI_CLASSES, evaluate, flat_metrics, table_rows
+from .evaluation import KITTI_LIMITS, Limits, evaluate, flat_metrics, table_rows
 from .labels import read_objects
-from .objects import KittiObjects
+from .objects import KITTI_TYPES, KittiObjects
 from .results import write_results
 
 
 @METRICS.register_module()
 class KittiMetric(BaseMetric):
-    """AP11 and AP40 for Car, Pedestrian and Cyclist at three difficulties, in percent.
+    """AP11 and AP40 of the dataset's classes at three difficulties, in percent.
 
-    The values are those of the development kit (:func:`~.evaluation.evaluate`). The truth is read
-    from the label files by ``img_id``, so nothing that the pipeline does to boxes changes it;
-    DontCare and neighbour classes count as in the benchmark whatever the dataset ignores.
+    Those of Car, Pedestrian and Cyclist are the values of the development kit
+    (:func:`~.evaluation.evaluate`); other classes are evaluated in the same way, within limits of
+    their own, which the log states. The truth is read from the label files by ``img_id``, so
+    nothing that the pipeline does to boxes changes it; DontCare and neighbour classes count as in
+    the benchmark whatever the dataset ignores.
 
     Keys, under the prefix ``kitti``: ``moderate_AP40``, ``moderate_AP11``, ``easy_AP40``,
-    ``easy_AP11``, ``hard_AP40``, ``hard_AP11``, each the mean over the evaluated classes, then
+    ``easy_AP11``, ``hard_AP40``, ``hard_AP11``, each the mean over the classes, then
     ``Car_easy_AP40`` and so on. A class without truths counts as 0 and is named in a warning.
 
     Args:
@@ -32,11 +34,14 @@ class KittiMetric(BaseMetric):
         outfile_prefix: Folder to write the detections to in the benchmark's submission format,
             one file per frame. None writes nothing.
         format_only: Write the detections and evaluate nothing, for frames without labels.
+        limits: By class, for those that KITTI has no limits of: a dict with some of ``iou_thr``
+            (default 0.5), ``neighbour``, a type that is neither right nor wrong (default none), and
+            ``min_heights`` in px, of easy, moderate and hard (default KITTI's 40, 25, 25).
         kwargs: Of :class:`mmengine.evaluator.BaseMetric`: collect_device, prefix, collect_dir.
 
     Raises:
         ValueError: ``format_only`` without ``outfile_prefix``; neither a label folder nor
-            ``format_only``.
+            ``format_only``; limits of a class of KITTI's, or that are none.
         FileNotFoundError: ``label_dir`` is missing.
     """
 
@@ -47,6 +52,7 @@ class KittiMetric(BaseMetric):
         label_dir: str | None = None,
         outfile_prefix: str | None = None,
         format_only: bool = False,
+        limits: Mapping[str, Mapping] | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,6 +71,9 @@ class KittiMetric(BaseMetric):
         self.label_dir = label_dir
         self.outfile_prefix = outfile_prefix
         self.format_only = format_only
+        self.limits = KITTI_LIMITS | {
+            name: _own_limits(name, dict(given)) for name, given in (limits or {}).items()
+        }
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep the detections of a batch: ``pred_instances`` in px of the image file."""
@@ -75,13 +84,8 @@ class KittiMetric(BaseMetric):
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Evaluate the detections of all processes; runs in the main process only."""
-        names = np.array(self.dataset_meta['classes'])
-        evaluated = [name for name in names.tolist() if name in KITTI_CLASSES]
-        if not evaluated and not self.format_only:
-            raise ValueError(
-                f'the classes of the dataset are {names.tolist()}; at least one must be of '
-                f'{KITTI_CLASSES}. Use VOCMetric or CocoMetric for other classes'
-            )
+        classes = tuple(self.dataset_meta['classes'])
+        names = np.array(classes)
         if not results:
             raise ValueError('no frame was evaluated; is the dataset of the evaluation empty?')
         # A sampler other than mmengine's may give a frame twice; the detections are the same.
@@ -102,11 +106,43 @@ class KittiMetric(BaseMetric):
             bbox=np.concatenate(bboxes),
             score=np.concatenate(scores),
         )
-        truths = read_objects([f'{self.label_dir}/{frame_id}.txt' for frame_id in frame_ids])
-        by_class = evaluate(truths, detections, evaluated)
-        absent = [n for n in evaluated if by_class[n]['hard']['num_truths'] == 0]
+        # What else may stand in files with types of their own, the dataset has checked.
+        known_types = KITTI_TYPES if set(classes) <= set(KITTI_TYPES) else None
+        paths = [f'{self.label_dir}/{frame_id}.txt' for frame_id in frame_ids]
+        truths = read_objects(paths, known_types=known_types)
+        limits = dict.fromkeys(classes, Limits()) | self.limits
+        by_class = evaluate(truths, detections, classes, limits)
+        absent = [n for n in classes if by_class[n]['hard']['num_truths'] == 0]
         if absent:
             logger.warning(f'No truth of {absent} in {len(frame_ids)} frames: their AP is 0')
         table = AsciiTable(table_rows(by_class)).table
         logger.info(f'KITTI, {len(frame_ids)} frames, AP in percent\n{table}')
+        for name in sorted(set(classes) - set(KITTI_LIMITS)):
+            logger.info(f"{name} is no class of KITTI's benchmark; evaluated with {limits[name]}")
         return flat_metrics(by_class)
+
+
+def _own_limits(name: str, given: dict) -> Limits:
+    """Limits of a class that KITTI has none of, from the config.
+
+    Raises:
+        ValueError: They are none.
+    """
+    if name in KITTI_LIMITS:
+        raise ValueError(
+            f"KittiMetric.limits has {name}, whose limits are KITTI's ({KITTI_LIMITS[name]}); "
+            'remove it'
+        )
+    allowed = ', '.join(f'{key}={value!r}' for key, value in Limits()._asdict().items())
+    try:
+        limits = Limits(**given)
+        heights = tuple(limits.min_heights)
+        whole = len(heights) == 3 and all(type(each) is int and each >= 0 for each in heights)
+        if whole and 0 < limits.iou_thr < 1:
+            return limits._replace(min_heights=heights)
+    except TypeError:
+        pass
+    raise ValueError(
+        f'KittiMetric.limits of {name} are {given}; they may be iou_thr in (0, 1), neighbour, a '
+        f'type, and min_heights, three integers in px. Without them: {allowed}'
+    )

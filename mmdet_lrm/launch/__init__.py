@@ -11,6 +11,8 @@ from .config import (
     require_file,
     require_pretrained,
 )
+from .data_check import check_data
+from .parts import require_known_parts, require_parts
 from .program import program
 from .run import testing_config, testing_parser, training_config, training_parser
 from .settings import Settings
@@ -20,6 +22,7 @@ __all__ = [
     'Settings',
     'add_common_arguments',
     'allow_mmengine_checkpoints',
+    'check_data',
     'config_path',
     'find_datasets',
     'load_checkpoint',
@@ -27,6 +30,8 @@ __all__ = [
     'program',
     'require_data',
     'require_file',
+    'require_known_parts',
+    'require_parts',
     'require_pretrained',
     'testing_config',
     'testing_parser',

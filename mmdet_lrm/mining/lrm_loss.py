@@ -8,7 +8,7 @@ from mmdet.utils import OptConfigType
 from torch import Tensor, nn
 
 from .non_finite import NonFiniteReport
-from .options import REMEDY, check_choice, checked_amount
+from .options import REMEDY, check_choice, checked_amount, is_number
 from .prior_losses import PriorLosses
 from .rank import Level, hard_mask, num_to_keep, per_cell, per_prior, thin_by_nms
 from .reduction import NORMALIZERS, reduce_losses
@@ -130,9 +130,9 @@ class LRMLoss(Miner):
     ) -> None:
         super().__init__(rank_by, normalizer)
         self.num_hard, self.hard_ratio = checked_amount(num_hard, hard_ratio, 'lrm.')
-        if nms_iou_thr is not None and not 0 < nms_iou_thr < 1:
+        if nms_iou_thr is not None and not (is_number(nms_iou_thr) and 0 < nms_iou_thr < 1):
             raise ValueError(
-                f'lrm.nms_iou_thr is {nms_iou_thr}; it must lie in (0, 1). For mining without '
+                f'lrm.nms_iou_thr is {nms_iou_thr!r}; it must lie in (0, 1). For mining without '
                 f'thinning set it to None'
             )
         check_choice('element', element, ('prior', 'cell'))
@@ -248,9 +248,9 @@ class HardNegativeLoss(Miner):
         normalizer: str = 'head',
     ) -> None:
         super().__init__(rank_by, normalizer)
-        if not neg_pos_ratio > 0:
+        if not (is_number(neg_pos_ratio) and neg_pos_ratio > 0):
             raise ValueError(
-                f'lrm.neg_pos_ratio is {neg_pos_ratio}; it must be larger than 0. {REMEDY}'
+                f'lrm.neg_pos_ratio is {neg_pos_ratio!r}; it must be larger than 0. {REMEDY}'
             )
         self.neg_pos_ratio = neg_pos_ratio
 

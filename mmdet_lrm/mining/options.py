@@ -22,9 +22,13 @@ def checked_amount(
         isinstance(num_hard, bool) or not isinstance(num_hard, int) or num_hard < 1
     ):
         raise ValueError(f'{key}num_hard is {num_hard!r}; it must be an integer >= 1. {REMEDY}')
-    if hard_ratio is not None and not 0 < hard_ratio <= 1:
-        raise ValueError(f'{key}hard_ratio is {hard_ratio}; it must lie in (0, 1]. {REMEDY}')
+    if hard_ratio is not None and not (is_number(hard_ratio) and 0 < hard_ratio <= 1):
+        raise ValueError(f'{key}hard_ratio is {hard_ratio!r}; it must lie in (0, 1]. {REMEDY}')
     return num_hard, hard_ratio
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_choice(name: str, given: str, allowed: tuple[str, ...], key: str = 'lrm.') -> None:

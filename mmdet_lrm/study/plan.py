@@ -9,7 +9,14 @@ from dataclasses import dataclass, field, replace
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from ..launch import config_path, find_datasets, require_data, require_file
+from ..launch import (
+    check_data,
+    config_path,
+    find_datasets,
+    require_data,
+    require_file,
+    require_known_parts,
+)
 from .fairness import StudyError, check_fair, differences, initial_weights
 
 LRM = 'model.bbox_head.lrm'
@@ -103,16 +110,19 @@ def check_start(plan: Sequence[Run]) -> list[Run]:
     """The runs with the fingerprints of their first weights, which no method may have alone.
 
     Raises:
-        StudyError: data are missing, a model cannot be built, or first weights are not those of the
-            baseline.
+        UserError: data are missing or amiss, a model cannot be built, or first weights are not
+            those of the baseline.
     """
     init_default_scope(plan[0].config.get('default_scope', 'mmdet'))
     for run in plan:
         if run.variant.baseline is None:
             loaders = ('train_dataloader', 'val_dataloader')
             require_data(run.config, *loaders[: 1 + run.study.evaluate])
+            if run.seed == plan[0].seed:
+                check_data(run.config, *loaders[: 1 + run.study.evaluate])
     checked, first = [], {}
     for run in plan:
+        require_known_parts(run.config)
         try:
             weights = initial_weights(run.config)
         except (ValueError, TypeError, KeyError, FileNotFoundError) as error:

@@ -69,6 +69,20 @@ def test_neighbours_and_dontcare_are_ignored_and_other_types_background(root, op
     assert [(obj['bbox_label'], obj['ignore_flag']) for obj in instances] == expected
 
 
+def test_types_of_ones_own_are_classes_or_ignored_and_others_are_named(root):
+    with open(root / 'training/label_2/000000.txt', 'a') as label:
+        label.write('Lorry 0 0 0 1 1 9 9 1 1 1 1 1 1 0\nTram7 0 0 0 2 2 9 9 1 1 1 1 1 1 0\n')
+    options = dict(data_root=str(root), metainfo=dict(classes=('Car', 'Lorry')))
+    with pytest.raises(KittiDataError, match=r"000000\.txt:7: type 'Tram7' is unknown"):
+        KittiDataset(**options)
+    dataset = KittiDataset(**options, ignore_types=('Tram7',))
+    assert [
+        (obj['bbox'][0], obj['bbox_label'], obj['ignore_flag'])
+        for obj in dataset.get_data_info(0)['instances']
+    ] == [(10, 0, 0), (1, 1, 0), (2, 0, 1)]
+    assert len(set(dataset.metainfo['palette'])) == 2
+
+
 def test_palette_follows_the_classes(root):
     default = KittiDataset(data_root=str(root)).metainfo
     other = KittiDataset(data_root=str(root), metainfo=dict(classes=('Cyclist', 'Car'))).metainfo
@@ -160,10 +174,11 @@ def test_all_problems_of_the_data_are_reported_at_once(root):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(metainfo=dict(classes=('Car', 'Bus'))), 'Bus'),
+        (dict(metainfo=dict(classes=('Car', 'truck'))), "classes has 'truck'"),
+        (dict(metainfo=dict(classes=('Car', 'Big truck'))), 'one word'),
+        (dict(metainfo=dict(classes=('Car', 'DontCare'))), 'never DontCare'),
         (dict(metainfo=dict(classes=('Car', 'Car'))), 'another'),
         (dict(metainfo=dict(classes=())), 'classes'),
-        (dict(ignore_types=('Bus',)), 'Bus'),
         (dict(ignore_types='Van'), 'Van'),
         (dict(data_prefix=dict(img_path='x')), 'img_path'),
     ],

@@ -6,8 +6,9 @@ import pytest
 
 from mmdet_lrm.kitti.evaluation import (
     DIFFICULTIES,
-    IOU_THRS,
     KITTI_CLASSES,
+    KITTI_LIMITS,
+    Limits,
     evaluate,
     evaluate_folders,
     recall_thresholds,
@@ -203,9 +204,34 @@ def test_nothing_detected_and_nothing_to_detect_are_0():
                 assert result[name][level]['AP11'] == result[name][level]['AP40'] == 0
 
 
-def test_a_class_without_official_limits_is_refused():
+def test_a_class_without_limits_is_refused():
     with pytest.raises(ValueError, match='Truck'):
         evaluate(truths(), detections(), classes=('Car', 'Truck'))
+
+
+@pytest.mark.parametrize('limits', [Limits(), Limits(0.7), Limits(min_heights=(150, 120, 0))])
+def test_a_class_of_ones_own_is_found_within_its_limits(limits):
+    # 100 px high, of IoU 2/3.
+    found = evaluate(
+        truths((0, 'Lorry', (0, 0, 100, 100))),
+        detections((0, 'Lorry', (0, 20, 100, 120))),
+        ('Lorry',),
+        {'Lorry': limits},
+    )['Lorry']
+    is_found = [each['AP11'] > 0 for each in found.values()]
+    expected = {0.7: [False] * 3, 0.5: [height < 100 for height in limits.min_heights]}
+    assert is_found == expected[limits.iou_thr]
+
+
+def test_a_neighbour_of_ones_own_is_neither_right_nor_wrong():
+    truth = truths((0, 'Lorry', BOX), (1, 'Bus', BOX))
+    found = detections((0, 'Lorry', BOX, 0.1), (1, 'Lorry', BOX, 0.9))
+    ap = {
+        neighbour: evaluate(truth, found, ('Lorry',), {'Lorry': Limits(neighbour=neighbour)})
+        for neighbour in ('Bus', None)
+    }
+    assert ap['Bus']['Lorry']['easy']['precision'][0] == 1
+    assert ap[None]['Lorry']['easy']['precision'][0] == 0.5
 
 
 # An independent evaluation in plain loops, as slow and as literal as the protocol reads.
@@ -224,7 +250,7 @@ def slow_overlap(a, b, over_own_area_of_a=False) -> float:
 
 def slow_frame(truth_rows, det_rows, name, level, threshold):
     """Scores of the true positives, and the number of false ones if there is a threshold."""
-    limits, least = DIFFICULTIES[level], IOU_THRS[name]
+    limits, least = DIFFICULTIES[level], KITTI_LIMITS[name].iou_thr
     neighbour = {'Car': 'Van', 'Pedestrian': 'Person_sitting'}.get(name)
     states = []  # of detections: 'counts', 'ignored', None
     for _, kind, box, score in det_rows:

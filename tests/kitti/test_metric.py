@@ -78,17 +78,42 @@ def test_values_are_percent_and_means_over_the_classes(label_dir):
 
 
 def test_labels_are_names_of_the_datasets_classes(label_dir):
-    # Label 0 is a Truck here, which is not evaluated; label 1 is Car, and wrong.
+    # Label 0 is a Truck here, of which there is none; label 1 is Car, and wrong.
     result = run(metric(('Truck', 'Car'), label_dir=str(label_dir)))
-    assert set(key.split('/')[1].split('_')[0] for key in result) == {
-        'Car',
-        'easy',
-        'moderate',
-        'hard',
+    assert {key.split('/')[1].split('_')[0] for key in result} == {
+        *('Truck', 'Car', 'easy', 'moderate', 'hard'),
     }
     assert result['kitti/Car_easy_AP40'] == 0
-    with pytest.raises(ValueError, match='Truck'):
-        run(metric(('Truck',), label_dir=str(label_dir)))
+
+
+def test_classes_of_ones_own_are_evaluated_and_their_limits_said(label_dir, monkeypatch):
+    logged = []
+    monkeypatch.setattr(logging.Logger, 'info', lambda _, text, *a: logged.append(text))
+    official = run(metric(label_dir=str(label_dir)))
+    assert not [text for text in logged if 'no class' in text]
+    for path in label_dir.iterdir():
+        path.write_text(path.read_text().replace('Car', 'Lorry'))
+    limits = dict(Lorry=dict(iou_thr=0.7, min_heights=[40, 25, 25]))
+    own = run(metric(('Lorry', *CLASSES[1:]), label_dir=str(label_dir), limits=limits))
+    assert own == {key.replace('Car', 'Lorry'): value for key, value in official.items()}
+    (said,) = [text for text in logged if 'no class' in text]
+    assert said.startswith("Lorry is no class of KITTI's benchmark; ") and 'iou_thr=0.7' in said
+
+
+@pytest.mark.parametrize(
+    ('limits', 'message'),
+    [
+        (dict(Car=dict(iou_thr=0.5)), "has Car, whose limits are KITTI's"),
+        (dict(Bus=dict(iou=0.5)), r"of Bus are .*'iou'.* iou_thr in \(0, 1\), neighbour"),
+        (dict(Bus=dict(iou_thr=50)), 'of Bus are'),
+        (dict(Bus=dict(iou_thr='x')), 'of Bus are'),
+        (dict(Bus=dict(min_heights=(40, 25))), 'three integers'),
+        (dict(Bus=dict(min_heights=(40, 25, 2.5))), 'three integers'),
+    ],
+)
+def test_limits_that_are_none_are_refused(label_dir, limits, message):
+    with pytest.raises(ValueError, match=message):
+        metric(label_dir=str(label_dir), limits=limits)
 
 
 def test_a_class_without_truths_is_named(label_dir, monkeypatch):
