@@ -14,14 +14,16 @@ import numpy as np
 import torch
 from mmcv.cnn import fuse_conv_bn
 from mmengine.config import Config
+from torch import Tensor, nn
 
 from .detector import Detector, ExportError
-from .models import build_detector, class_names, detections, find_pictures, loading, prepare
+from .models import build_detector, class_names, find_pictures, loading, prepare
 from .preprocessing import preprocessing
-from .survivors import with_survivors
+from .survivors import survivors, with_survivors
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+    from onnxruntime import InferenceSession
 
 # What torch's exporter writes, and what ONNX Runtime has kernels for.
 OPSETS = range(18, 22)
@@ -72,23 +74,24 @@ def export(
             'here; name some with --images'
         )
     data = prepare(model, loading(cfg), pictures)
-    written = to_onnx(detector, opset)
-    settings = model.bbox_head.test_cfg
-    if nms:
-        written = with_survivors(
-            written, settings['nms']['iou_threshold'], settings.get('max_per_img', -1)
-        )
+    decoding = to_onnx(detector, opset)
+    written = with_survivors(decoding, **limits(model)) if nms else decoding
     facts = dict(
         image._asdict(),
         classes=names,
         nms=nms,
-        score_thr=settings.get('score_thr', 0),
-        iou_thr=settings['nms']['iou_threshold'],
-        max_per_img=settings.get('max_per_img', -1),
+        score_thr=model.bbox_head.test_cfg.get('score_thr', 0),
+        **limits(model),
     )
     for key, value in facts.items():
         written.metadata_props.add(key=key, value=json.dumps(value))
-    return save_checked(written, out, detector, data)
+    return save_checked(written, out, decoding, detector, data['inputs'])
+
+
+def limits(model: nn.Module) -> dict:
+    """Of its NMS, in the words of :func:`with_survivors`."""
+    cfg = model.bbox_head.test_cfg
+    return dict(iou_thr=cfg['nms']['iou_threshold'], max_per_img=cfg.get('max_per_img', -1))
 
 
 def require_modules() -> None:
@@ -143,19 +146,26 @@ def without_traces(model: 'ModelProto') -> 'ModelProto':
     return model
 
 
-def save_checked(model: 'ModelProto', out: Path, detector: Detector, data: dict) -> float:
-    """Write beside, check, rename; whatever goes wrong, nothing but the whole file stays."""
+def save_checked(
+    model: 'ModelProto', out: Path, decoding: 'ModelProto', detector: Detector, images: Tensor
+) -> float:
+    """Write beside, check, rename; whatever goes wrong, nothing but the whole file stays.
+
+    ``decoding`` is the model, or what it does before its NMS.
+    """
     import onnx
 
     beside = out.with_name(f'{out.name}.{os.getpid()}.part')
     try:
         onnx.save(model, beside)
         onnx.checker.check_model(str(beside), full_check=True)
-        difference = max_difference(beside, detector, data)
+        before_nms = str(beside) if decoding is model else decoding.SerializeToString()
+        difference = max_difference(str(beside), before_nms, detector, images)
         if not difference <= TOLERANCE:
             raise ExportError(
                 f'the exported file and PyTorch differ by {difference:.2g} of a score or of the '
-                f'input size, more than {TOLERANCE:g}; it was not kept'
+                f'input size, more than {TOLERANCE:g}; it was not kept. In weights that were not '
+                'trained rounding alone can do that'
             )
         os.replace(beside, out)
     finally:
@@ -163,29 +173,33 @@ def save_checked(model: 'ModelProto', out: Path, detector: Detector, data: dict)
     return difference
 
 
-def max_difference(path: Path, detector: Detector, data: dict) -> float:
-    """Of ONNX Runtime from PyTorch: all pictures as one batch, and the first alone."""
+def max_difference(file: str, before_nms: str | bytes, detector: Detector, images: Tensor) -> float:
+    """Of ONNX Runtime from PyTorch: all (N, 3, H, W) images as one batch, and the first alone.
+
+    An NMS is compared on what the file itself gives to it. Were that PyTorch's, rounding would
+    decide which of two almost equal boxes drops the other.
+    """
+    decoding, whole = session(before_nms), session(file)
+    differences = []
+    for part in (images, images[:1]):
+        decoded = decoding.run(None, {'images': part.numpy()})
+        with torch.no_grad():
+            boxes, scores = (each.numpy() for each in detector(part))
+        differences.append(np.abs(decoded[0] - boxes).max() / max(detector.size))
+        differences.append(apart(decoded[1], scores))
+        if len(whole.get_outputs()) == 3:
+            found = whole.run(None, {'images': part.numpy()})
+            for one, *candidates in zip(zip(*found, strict=True), *decoded, strict=True):
+                kept = survivors(*map(torch.from_numpy, candidates), **limits(detector.model))
+                differences.append(unlike(one, [each.numpy() for each in kept], max(detector.size)))
+    return float(np.max(differences))  # NaN if one is
+
+
+def session(model: str | bytes) -> 'InferenceSession':
+    """Of a file, or of what one holds."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    inputs, samples = data['inputs'], data['data_samples']
-    with_nms = len(session.get_outputs()) == 3
-    differences = []
-    for number in {1, len(inputs)}:
-        part = dict(inputs=inputs[:number], data_samples=samples[:number])
-        found = session.run(None, {'images': part['inputs'].numpy()})
-        if with_nms:
-            expected = detections(detector.model, part)
-            differences += [
-                unlike(one, other, max(detector.size))
-                for one, other in zip(zip(*found, strict=True), expected, strict=True)
-            ]
-        else:
-            with torch.no_grad():
-                boxes, scores = (each.numpy() for each in detector(part['inputs']))
-            differences.append(np.abs(found[0] - boxes).max() / max(detector.size))
-            differences.append(apart(found[1], scores))
-    return float(max(differences))
+    return onnxruntime.InferenceSession(model, providers=['CPUExecutionProvider'])
 
 
 def apart(found: np.ndarray, expected: np.ndarray) -> float:
@@ -200,24 +214,13 @@ def apart(found: np.ndarray, expected: np.ndarray) -> float:
     return np.abs(found - expected).max(where=both, initial=0)
 
 
-def unlike(found: tuple, expected: tuple, side: float) -> float:
-    """The largest difference of one detection from its counterpart; inf where there is none.
+def unlike(found: Sequence, expected: Sequence, side: float) -> float:
+    """The largest difference of detections; inf if there are more, or of other classes.
 
-    Each is boxes (K, 4), scores (K,), 0 for none, and labels (K,). The last ones may differ, since
-    rounding decides which of almost equal scores is the last.
+    Each is boxes (K, 4), scores (K,), 0 for none, and labels (K,), from high to low.
     """
-    found, expected = ([part[each[1] > 0] for part in each] for each in (found, expected))
-    lowest = min((each[1].min() for each in (found, expected) if len(each[1])), default=0)
-    worst = 0.0
-    for one, other in ((found, expected), (expected, found)):
-        certain = one[1] > lowest + TOLERANCE
-        boxes, scores, labels = (part[certain] for part in one)
-        if not len(scores):
-            continue
-        distances = np.maximum(
-            np.abs(boxes[:, None] - other[0]).max(axis=-1, initial=0) / side,
-            np.abs(scores[:, None] - other[1]),
-        )
-        distances[labels[:, None] != other[2]] = np.inf
-        worst = max(worst, distances.min(axis=1, initial=np.inf).max())
-    return worst
+    boxes, scores, labels = (part[found[1] > 0] for part in found)
+    if not np.array_equal(labels, expected[2]):
+        return np.inf
+    distance = np.abs(boxes - expected[0]).max(initial=0) / side
+    return max(distance, np.abs(scores - expected[1]).max(initial=0))

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
 from mmcv.transforms import Compose
 from mmdet.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
@@ -115,11 +113,3 @@ def prepare(model: nn.Module, pipeline: Compose, pictures: Sequence[str | Path])
     """Inputs (N, 3, H, W) and data samples of pictures, by :func:`loading` and preprocessor."""
     data = [pipeline(dict(img_path=str(path), img_id=0)) for path in pictures]
     return model.data_preprocessor(pseudo_collate(data), False)
-
-
-def detections(model: nn.Module, data: dict) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """``predict_by_feat`` of prepared pictures: boxes in input pixels, scores, labels of each."""
-    with torch.no_grad():
-        samples = model.predict(data['inputs'], data['data_samples'], rescale=False)
-    found = [sample.pred_instances for sample in samples]
-    return [(each.bboxes.numpy(), each.scores.numpy(), each.labels.numpy()) for each in found]

@@ -1,6 +1,10 @@
-"""The NMS of a detector as nodes of ONNX, laid behind boxes and scores."""
+"""The NMS of a detector: as nodes of ONNX, laid behind boxes and scores, and by mmcv."""
 
 from typing import TYPE_CHECKING
+
+import torch
+from mmcv.ops import nms
+from torch import Tensor
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -64,3 +68,31 @@ def with_survivors(model: 'ModelProto', iou_thr: float, max_per_img: int) -> 'Mo
         compose.add_prefix(nms, 'nms_', rename_inputs=False, rename_outputs=False),
         io_map=[('all_boxes', 'all_boxes'), ('all_scores', 'all_scores')],
     )
+
+
+def survivors(
+    boxes: Tensor, scores: Tensor, iou_thr: float, max_per_img: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes (K, 4), scores (K,) and labels (K,), from high to low, of one image by mmcv's NMS.
+
+    Class by class: ``batched_nms`` moves each class to a place of its own, which rounds the boxes.
+    Of equal scores the first is the better, as in ONNX; mmcv's sort leaves it open.
+
+    Args:
+        boxes: (P, 4).
+        scores: (P, C), 0 for what is dropped.
+        iou_thr: as in :func:`with_survivors`.
+        max_per_img: the largest K; -1 for any.
+    """
+    priors, labels = scores.nonzero(as_tuple=True)
+    boxes, scores = boxes[priors], scores[priors, labels]
+    kept = [labels[:0]]
+    for label in labels.unique():
+        inds = (labels == label).nonzero().flatten()
+        inds = inds[scores[inds].argsort(descending=True, stable=True)]
+        ranks = torch.arange(len(inds), 0, -1, device=boxes.device, dtype=boxes.dtype)
+        kept.append(inds[nms(boxes[inds], ranks, iou_thr)[1]])
+    kept = torch.cat(kept)
+    order = scores[kept].argsort(descending=True, stable=True)
+    kept = kept[order][: max_per_img if max_per_img >= 0 else None]
+    return boxes[kept], scores[kept], labels[kept]

@@ -21,7 +21,7 @@ from mmdet_lrm.deploy.detector import Detector, ExportError  # noqa: E402
 from mmdet_lrm.deploy.exporting import (  # noqa: E402
     apart,
     export,
-    max_difference,
+    limits,
     save_checked,
     to_onnx,
     unlike,
@@ -37,19 +37,23 @@ class Told(torch.nn.Module):
 
     size = FACTS['width'], FACTS['height']
 
+    def __init__(self, boxes=np.zeros((1, 2, 4)), scores=np.full((1, 2, 2), 0.5)):  # noqa: B008
+        super().__init__()
+        self.told = torch.tensor(boxes).float(), torch.tensor(scores).float()
+
     def forward(self, images):
-        return torch.zeros(1, 2, 4), torch.full((1, 2, 2), 0.5)
+        return self.told
 
 
-def told_data():
+def kept_as(path, model):
     images = torch.zeros(1, 3, FACTS['height'], FACTS['width'])
-    return dict(inputs=images, data_samples=[None])
+    return save_checked(model, path, model, Told(), images)
 
 
 def test_a_file_that_answers_as_pytorch_is_kept(tmp_path):
     model = canned(np.full((1, 2, 4), 0.0032), np.full((1, 2, 2), 0.50001))
     # A box may be off by 1e-4 of the 64 px, a score by 1e-4.
-    difference = save_checked(model, tmp_path / 'model.onnx', Told(), told_data())
+    difference = kept_as(tmp_path / 'model.onnx', model)
     assert difference == pytest.approx(0.0032 / 64)
     assert [path.name for path in tmp_path.iterdir()] == ['model.onnx']
 
@@ -59,15 +63,34 @@ def test_of_a_file_that_answers_otherwise_nothing_stays(tmp_path, box, score):
     (tmp_path / 'model.onnx').write_text('the one before')
     model = canned(np.full((1, 2, 4), box), np.full((1, 2, 2), score))
     with pytest.raises(ExportError, match=r'differ by .* it was not kept'):
-        save_checked(model, tmp_path / 'model.onnx', Told(), told_data())
+        kept_as(tmp_path / 'model.onnx', model)
     assert [path.read_text() for path in tmp_path.iterdir()] == ['the one before']
+
+
+@pytest.mark.parametrize('wrong', [dict(iou_thr=0.9), dict(max_per_img=1)])
+def test_a_file_whose_nms_keeps_other_boxes_than_pytorchs_is_not_kept(tmp_path, wrong):
+    boxes, scores = np.zeros((1, 3, 4)), np.zeros((1, 3, 2))
+    boxes[0, :, 2:] = [[10, 10], [10, 7], [10, 2]]
+    scores[0, :, 0] = 0.9, 0.8, 0.7
+    right = dict(iou_thr=0.5, max_per_img=3)
+    detector, decoding = Told(boxes, scores), canned(boxes, scores)
+    detector.model = torch.nn.Module()
+    detector.model.bbox_head = torch.nn.Module()
+    detector.model.bbox_head.test_cfg = dict(nms=dict(iou_threshold=0.5), max_per_img=3)
+    images = torch.zeros(1, 3, FACTS['height'], FACTS['width'])
+    path = tmp_path / 'model.onnx'
+    assert save_checked(with_survivors(decoding, **right), path, decoding, detector, images) == 0
+    path.unlink()
+    with pytest.raises(ExportError, match='differ by inf'):
+        save_checked(with_survivors(decoding, **right | wrong), path, decoding, detector, images)
+    assert not list(tmp_path.iterdir())
 
 
 def test_of_a_graph_that_onnx_refuses_nothing_stays(tmp_path):
     model = canned(np.zeros((1, 2, 4)), np.zeros((1, 2, 2)))
     model.graph.node[0].op_type = 'NoSuchOperator'
     with pytest.raises(onnx.checker.ValidationError):
-        save_checked(model, tmp_path / 'model.onnx', Told(), told_data())
+        kept_as(tmp_path / 'model.onnx', model)
     assert not list(tmp_path.iterdir())
 
 
@@ -81,16 +104,16 @@ def test_scores_are_apart_by_the_largest_difference_and_by_what_else_is_dropped(
     assert apart(found, expected) == np.inf
 
 
-def test_a_detection_without_a_counterpart_is_unlike_unless_it_is_the_last():
+def test_detections_are_unlike_by_the_largest_difference_and_by_any_more_or_of_another_class():
     boxes, labels = np.array([[0.0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]]), np.arange(3)
-    scores = np.array([0.9, 0.5, 0.2])
-    both = (boxes, scores, labels)
-    assert unlike(both, both, 100) == 0
-    assert unlike((boxes + 1, scores, labels), both, 100) == pytest.approx(0.01)
-    assert unlike((boxes, scores, labels[::-1]), both, 100) == pytest.approx(0.7)
-    assert unlike((boxes[1:], scores[1:], labels[1:]), both, 100) == np.inf
-    of_another = (boxes * [[1], [1], [2]], scores, labels)
-    assert unlike(of_another, both, 100) == 0
+    both = expected = (boxes, np.array([0.9, 0.5, 0.2]), labels)
+    assert unlike(both, expected, 100) == 0
+    assert unlike((boxes + 1, *both[1:]), expected, 100) == pytest.approx(0.01)
+    assert unlike((boxes, both[1] - 0.05, labels), expected, 100) == pytest.approx(0.05)
+    assert unlike((boxes, both[1], labels[::-1]), expected, 100) == np.inf
+    assert unlike([part[:2] for part in both], expected, 100) == np.inf
+    none_at_the_end = (boxes, np.array([0.9, 0.5, 0]), labels)
+    assert unlike(none_at_the_end, [part[:2] for part in expected], 100) == 0
 
 
 def test_another_opset_a_missing_module_and_a_file_in_the_way_are_said(monkeypatch, tmp_path):
@@ -132,17 +155,13 @@ def test_of_the_same_weights_baseline_and_lrm_give_one_file_that_agrees_with_pyt
         torch.manual_seed(0)
         np.random.seed(0)
         model, data = spread(shipped(f'{name}{lrm}_voc'), tmp_path)
-        # Of an untrained network many scores are almost equal, and rounding decides on which side
-        # of the last place they lie.
-        model.bbox_head.test_cfg.nms_pre = -1
         detector = Detector(model, tuple(data['inputs'].shape[:1:-1]))
         files.append(to_onnx(detector, 18))
     assert files[0].SerializeToString() == files[1].SerializeToString()
     assert b'site-packages' not in files[0].SerializeToString()  # no path of a source
-    iou_thr = model.bbox_head.test_cfg['nms']['iou_threshold']
-    for each in (files[0], with_survivors(files[0], iou_thr, 100)):
-        onnx.save(each, tmp_path / 'model.onnx')
-        assert max_difference(tmp_path / 'model.onnx', detector, data) < 1e-4
+    for each in (files[0], with_survivors(files[0], **limits(model))):
+        out = tmp_path / f'{len(each.graph.output)}.onnx'
+        assert save_checked(each, out, files[0], detector, data['inputs']) < 1e-4
 
 
 @pytest.mark.slow
@@ -152,10 +171,8 @@ def test_an_exported_file_finds_in_a_picture_what_the_test_finds(tmp_path, nms):
     cfg = shipped('yolov2-tiny_voc')
     cfg.dump(config)
     model, _ = spread(cfg, tmp_path)
-    # What `spread` amplifies behind the head, in its weights, so that a checkpoint holds it.
+    # A checkpoint holds weights alone.
     model.bbox_head._forward_hooks.clear()
-    with torch.no_grad():
-        model.bbox_head.conv_pred.weight *= 30
     torch.save(model.state_dict(), checkpoint)
     pictures, out = random_pictures(tmp_path), tmp_path / 'model.onnx'
     command = [sys.executable, PROGRAM, config, checkpoint, '--out', out, '--images', *pictures]

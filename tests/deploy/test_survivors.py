@@ -8,7 +8,7 @@ pytest.importorskip('onnxruntime')
 
 from models_of_onnx import canned, run  # noqa: E402
 
-from mmdet_lrm.deploy.survivors import with_survivors  # noqa: E402
+from mmdet_lrm.deploy.survivors import survivors, with_survivors  # noqa: E402
 
 
 def test_the_nms_of_the_graph_drops_what_overlaps_a_better_box_of_its_class():
@@ -59,3 +59,17 @@ def test_the_nms_of_the_graph_keeps_what_mmcv_keeps(seed):
     np.testing.assert_allclose(found[1][0], dets[:20, 4], rtol=1e-6)
     np.testing.assert_allclose(found[0][0], dets[:20, :4], rtol=1e-6)
     assert found[2][0].tolist() == labels[kept[:20]].tolist()
+
+
+@pytest.mark.parametrize('digits', [6, 1])
+def test_mmcvs_nms_of_one_image_keeps_what_the_graph_keeps_and_of_equal_scores_the_first(digits):
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 40, (1, 80, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(5, 30, (1, 80, 2))], axis=-1)
+    scores = rng.uniform(0, 1, (1, 80, 3)).round(digits)
+    found = run(with_survivors(canned(boxes, scores), iou_thr=0.45, max_per_img=40))
+    one = torch.tensor(boxes[0]).float(), torch.tensor(scores[0]).float()
+    for each, other in zip(survivors(*one, iou_thr=0.45, max_per_img=40), found, strict=True):
+        np.testing.assert_array_equal(each, other[0])
+    assert len(survivors(*one, 0.45, -1)[1]) > 40
+    assert [len(each) for each in survivors(one[0], one[1] * 0, 0.45, 40)] == [0, 0, 0]
