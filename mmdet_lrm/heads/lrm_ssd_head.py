@@ -157,7 +157,7 @@ class LRMSSDHead(MinedHead, SSDHead):
             ]
             for meta in batch_img_metas
         ]
-        rows, cols = to_device(cells, priors.device).unbind(dim=-1)
+        rows, cols = to_device(cells, priors).unbind(dim=-1)
         inside = torch.cat(
             [
                 _first_cells(grid, rows[:, level], cols[:, level])
@@ -172,7 +172,7 @@ class LRMSSDHead(MinedHead, SSDHead):
         border = self.train_cfg['allowed_border']
         if border >= 0:
             shapes = [meta['img_shape'][:2] for meta in batch_img_metas]
-            height, width = to_device(shapes, priors.device)[..., None].unbind(dim=1)
+            height, width = to_device(shapes, priors)[..., None].unbind(dim=1)
             x1, y1, x2, y2 = priors.unbind(dim=-1)
             inside &= (x1 >= -border) & (y1 >= -border)
             inside &= (x2 < width + border) & (y2 < height + border)

@@ -43,7 +43,7 @@ class Truths(NamedTuple):
         """(T,) int64 place of each of the batch's T truths among (N * G) rows."""
         # The host knows the counts; to ask the mask would wait for an accelerator.
         there = np.arange(self.mask.shape[1]) < np.asarray(self.counts)[:, None]
-        return to_device(np.flatnonzero(there), self.mask.device, dtype=torch.long)
+        return to_device(np.flatnonzero(there), like=self.mask, dtype=torch.long)
 
     def gather(self, gt_inds: Tensor) -> tuple[Tensor, Tensor]:
         """(N, M, 4) boxes and (N, M) labels of truths (N, M); arbitrary ones where it is -1."""
@@ -76,10 +76,10 @@ def grid_priors(
     return generator.grid_priors(grids, device=device)
 
 
-def to_device(numbers: ArrayLike, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
-    """Numbers of the host as a tensor on the device; pinned memory copies in the background."""
-    tensor = torch.tensor(numbers, dtype=dtype, pin_memory=device.type == 'cuda')
-    return tensor.to(device, non_blocking=True)
+def to_device(numbers: ArrayLike, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Numbers of the host where ``like`` is; from pinned memory they travel in the background."""
+    tensor = torch.tensor(numbers, dtype=dtype, pin_memory=like.is_cuda)
+    return tensor.to(like.device, non_blocking=True)
 
 
 class _Piece(NamedTuple):
@@ -91,20 +91,20 @@ class _Piece(NamedTuple):
     """Which of G."""
 
 
-def _pieces(counts: Sequence[int], num_columns: int, device: torch.device) -> Iterator[_Piece]:
-    """A few truths at a time, to be compared with (N, num_columns) boxes.
+def _pieces(counts: Sequence[int], num_columns: int, like: Tensor) -> Iterator[_Piece]:
+    """A few truths at a time, to be compared with (N, num_columns) boxes where ``like`` is.
 
     So few that the comparison stays in a processor's cache: a crowded image costs time, not memory,
     and no time for the others. An accelerator, which has no such cache, takes what fits in 64 MB.
     """
     num_at_once = TRUTHS_AT_ONCE
-    if device.type == 'cuda':
+    if like.is_cuda:
         num_at_once = max(num_at_once, 2**24 // (len(counts) * num_columns))
     for first in range(0, max(counts), num_at_once):
         images = [index for index, count in enumerate(counts) if count > first]
         every = len(images) == len(counts)
         yield _Piece(
-            slice(None) if every else to_device(images, device), slice(first, first + num_at_once)
+            slice(None) if every else to_device(images, like), slice(first, first + num_at_once)
         )
 
 
@@ -134,7 +134,7 @@ def max_overlap(bboxes: Tensor, others: Tensor, counts: Sequence[int], mode: str
     """(N, P) largest overlap of boxes (N, P, 4) with any of the first counts of (N, G, 4)."""
     largest = bboxes.new_zeros(bboxes.shape[:2])
     # A box of zeros, as images are filled up with, overlaps nothing.
-    for images, piece in _pieces(counts, bboxes.shape[1], bboxes.device):
+    for images, piece in _pieces(counts, bboxes.shape[1], bboxes):
         overlaps = box_overlap(bboxes[images, None], others[images, piece, None], mode)
         largest[images] = torch.maximum(largest[images], overlaps.amax(dim=1))
     return largest
@@ -227,7 +227,7 @@ def match_in_cells(
     mask = truths.mask[..., None, None].expand_as(prior_inds).flatten(1)
     prior_inds = prior_inds.flatten(1)
     best, last = _BestTruth(prior_inds), torch.full_like(prior_inds, -1)
-    for piece in _pieces(truths.counts, prior_inds.shape[1], priors.device):
+    for piece in _pieces(truths.counts, prior_inds.shape[1], priors):
         images = piece.images
         inds = prior_inds[images, None]
         overlaps = box_overlap(truths.bboxes[images, piece.truths, None], priors[inds])
@@ -295,7 +295,7 @@ def match_by_iou(
         negatives.
     """
     best, last = _BestTruth(inside), torch.full_like(inside, -1, dtype=torch.long)
-    for piece in _pieces(truths.counts, len(priors), priors.device):
+    for piece in _pieces(truths.counts, len(priors), priors):
         images = piece.images
         mask = truths.mask[images, piece.truths]
         overlaps = box_overlap(truths.bboxes[images, piece.truths, None], priors)

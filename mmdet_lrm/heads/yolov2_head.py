@@ -390,7 +390,7 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
     def _in_padding(self, priors: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """(N, P) bool, True where the cell's centre lies beyond its image."""
         shapes = [meta.get('img_shape', (torch.inf, torch.inf))[:2] for meta in batch_img_metas]
-        height, width = to_device(shapes, priors.device).T[..., None]
+        height, width = to_device(shapes, priors).T[..., None]
         centers = (priors[:, :2] + priors[:, 2:]) / 2
         return (centers[:, 0] >= width) | (centers[:, 1] >= height)
 

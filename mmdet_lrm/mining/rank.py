@@ -98,7 +98,7 @@ def hard_mask(loss: Tensor, num_hard: int | Tensor, valid: Tensor | None = None)
     if valid is None:
         valid = torch.ones_like(loss, dtype=torch.bool)
     loss = loss.detach().float()
-    loss = torch.where(valid, loss, loss.new_tensor(-torch.inf))
+    loss = torch.where(valid, loss, loss.new_full((), -torch.inf))
     num_hard = valid.sum(dim=1).clamp(max=num_hard)[:, None].int()
     # A row that keeps nothing has no element above its largest, and takes none of those.
     threshold = kth_largest(loss, num_hard.clamp(min=1))
