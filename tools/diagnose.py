@@ -13,7 +13,7 @@ from pathlib import Path
 import installed  # noqa: F401
 
 from mmdet_lrm import launch
-from mmdet_lrm.mining.diagnosis import table, verdict
+from mmdet_lrm.mining.diagnosis import seen, table, verdict
 from mmdet_lrm.study import plan, reading, records, runs
 
 
@@ -38,7 +38,8 @@ def main() -> None:
             parser.error(f'--{key} is {getattr(args, key)}; it must be at least 1')
     study = reading.diagnose(args.config, args.cfg_options, args.epochs, args.interval, args.label)
     (record,) = runs.run_all(plan.check_start(plan.make_plan(study)), args.work_dir)
-    print(f'\n{table(record.diagnosis)}\n{verdict(record.diagnosis)}')
+    measured = record.diagnosis
+    print(f'\n{table(measured)}\n{seen(measured)}\n{verdict(measured)}')
     if args.record:
         records.put_record(record, args.record)
         print(f'\nRecorded as {record.label} in {args.record}')

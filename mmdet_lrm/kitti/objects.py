@@ -42,10 +42,7 @@ class KittiDataError(UserError):
         text = [f'{num} problem{"s" if num > 1 else ""} in the KITTI files:']
         text += self.problems[:MAX_SHOWN_PROBLEMS]
         if num > MAX_SHOWN_PROBLEMS:
-            text.append(
-                f'... and {num - MAX_SHOWN_PROBLEMS} more; '
-                'the attribute `problems` of this exception has all'
-            )
+            text.append(f'... and {num - MAX_SHOWN_PROBLEMS} more')
         super().__init__('\n'.join(text))
 
 

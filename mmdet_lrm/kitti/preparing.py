@@ -31,6 +31,7 @@ from .splits import frame_ids, is_data, read_split
 
 _SPLITS = ('train', 'val')
 _BLOCK = 1 << 20  # bytes read at once
+_SHOWN = 5
 # Of a bad checksum or header; encryption or unknown compression; cut or damaged content or names.
 _ZIP_FAULTS = (
     *(zipfile.BadZipFile, RuntimeError, EOFError, struct.error, zlib.error, lzma.LZMAError),
@@ -40,6 +41,10 @@ _ZIP_FAULTS = (
 
 class ArchiveError(UserError):
     """A zip file, or a member of one, that cannot be read; the message names it."""
+
+
+class MissingFramesError(UserError):
+    """Frames of the lists that have no image or no label; the message names some of each."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ def prepare(
         FileNotFoundError: a source is missing or has no such files.
         ArchiveError: a zip file or a member of it is damaged, encrypted or of unknown compression.
         FileExistsError: lists files of ``out`` that differ from the source.
+        MissingFramesError: frames of the lists are absent; nothing has been written then.
         KittiDataError: lists everything that is wrong in the prepared data.
     """
     out = Path(out)
@@ -92,6 +98,8 @@ def prepare(
         *_source_items(Path(images), 'image_2', IMAGE_SUFFIXES, link),
         *_source_items(Path(labels), 'label_2', ('.txt',), link),
     ]
+    if not (callable(splits) or allow_missing):
+        _require_frames(splits, items, out)
     place_files(items, out, link=link, overwrite=overwrite)
     img_dir, label_dir = out / 'training/image_2', out / 'training/label_2'
     present = sorted(frame_ids(label_dir) & images_by_frame(img_dir).keys())
@@ -110,6 +118,23 @@ def prepare(
     if problems:
         raise KittiDataError(problems)
     return report(frames)
+
+
+def _require_frames(splits: dict[str, Sequence[str]], items: list[_Item], out: Path) -> None:
+    """Every frame of the lists has its image and its label, in the source or in ``out`` already."""
+    absent = []
+    for folder, what in (('training/image_2', 'image'), ('training/label_2', 'label')):
+        held = {Path(item.target).stem for item in items if item.target.startswith(folder)}
+        held |= {path.stem for path in (out / folder).glob('*')}
+        for name, ids in splits.items():
+            if lacking := [frame_id for frame_id in ids if frame_id not in held]:
+                some = ', '.join(lacking[:_SHOWN]) + ', ...' * (len(lacking) > _SHOWN)
+                absent.append(f'{len(lacking)} of {len(ids)} of {name}.txt have no {what} ({some})')
+    if absent:
+        raise MissingFramesError(
+            f'frames are missing: {"; ".join(absent)}. Nothing was written. Give the whole source, '
+            'or leave such frames out of the lists with --allow-missing'
+        )
 
 
 def usual_splits(split_dir: str | PathLike) -> dict[str, list[str]]:

@@ -62,7 +62,7 @@ def typed_nodes(node: object, key: str = '') -> Iterator[tuple[str, dict]]:
 
 def require_known(key: str, name: str) -> None:
     is_miner = key.endswith('.lrm')
-    near = difflib.get_close_matches(name, MINERS if is_miner else OURS, n=1, cutoff=0.8)
+    near = difflib.get_close_matches(name, OURS, n=1, cutoff=0.8)
     if name in OURS or not (near or is_miner):
         return
     if any(registry.get(name) for registry in REGISTRIES):

@@ -31,6 +31,8 @@ NEGLIGIBLE = 0.02
 TOO_MANY_MISSED = 0.02
 # Above this ratio of hard negatives to positives the objects are outweighed after mining too.
 OUTWEIGHED = 10
+# Measurements whose mean is more than the chance of a batch.
+ENOUGH = 10
 
 
 class PriorGradients(NamedTuple):
@@ -196,6 +198,18 @@ def table(measured: dict[str, list]) -> str:
     return 'Share of the gradient, in percent:\n\n' + '\n'.join(lines) + '\n'
 
 
+def seen(measured: dict[str, list]) -> str:
+    """How much the measurements rest on, which a verdict should be read after."""
+    num, last = len(measured['iter']), measured['iter'][-1]
+    text = f'Measured {num} times in {last} iterations; beginning and end are a fifth of that each.'
+    if num < 5 * ENOUGH:
+        text += (
+            f' That is little, and the training has hardly begun: below is what {max(num // 5, 1)} '
+            f'batches show. At least {5 * ENOUGH} measurements say more (--interval, --epochs).'
+        )
+    return text
+
+
 def verdict(measured: dict[str, list]) -> str:
     """What mining with each K could do from here on, a line for each, of the end's ``stages``."""
     means = stages(measured)['end']
@@ -207,14 +221,17 @@ def verdict(measured: dict[str, list]) -> str:
             text = 'changes next to nothing: what it takes out carries no gradient'
         else:
             text = f'takes out {100 * easy:.0f} % of the gradient, all of it of easy background'
-        if hard > OUTWEIGHED * positives:
+        outweighed = hard > OUTWEIGHED * positives
+        if outweighed:
             text += (
                 f'; the background it keeps still has {hard / max(positives, 1e-9):.0f} times the '
                 f'gradient of the objects: take a smaller K'
             )
         if missed > TOO_MANY_MISSED:
+            remedy = 'set' if outweighed else 'take a larger K, or'
             text += (
-                f'; it would drop {100 * missed:.0f} % of the positives: set keep_positives=True'
+                f'; it would drop {100 * missed:.0f} % of the positives: {remedy} '
+                'keep_positives=True'
             )
         lines.append(f'hard_ratio={ratio} {text}.')
     return '\n'.join(lines)

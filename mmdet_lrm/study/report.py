@@ -33,6 +33,10 @@ COLUMNS = {
 }
 
 
+# Percent. What no method reaches in the mean over seeds, none has learned.
+LEARNED = 1.0
+
+
 class Verdict(Enum):
     """On a difference to the baseline whose interval is widened for all that were compared."""
 
@@ -40,6 +44,7 @@ class Verdict(Enum):
     CHANCE = 'within chance'
     LOSS = 'loss beyond chance'
     ONE_SEED = 'one seed'
+    NOTHING = 'nothing learned'
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,12 @@ class Recommendation:
     verdict: Verdict
 
     def __str__(self) -> str:
+        if self.verdict is Verdict.NOTHING:
+            return (
+                f'Nothing was learned: in {self.metric} no method reaches {LEARNED:g} % in the '
+                'mean, so nothing is compared. Train for more epochs, or look at the data '
+                '(tools/browse_dataset.py)'
+            )
         change = self.difference
         widened = f' (interval widened for {self.comparisons} comparisons)'
         advice = {
@@ -112,7 +123,13 @@ def recommendation(records: Sequence[Record], name: str) -> Recommendation | Non
     if not found:
         return None
     best = max(found, key=lambda label: np.nan_to_num(found[label].mean, nan=-np.inf))
-    return Recommendation(best, name, found[best], len(found), verdict(found[best]))
+    means = [
+        np.mean(tables.values(runs, name, sorted(runs)))
+        for runs in tables.by_label(records).values()
+    ]
+    learned = np.nanmax(means) >= LEARNED
+    decided = verdict(found[best]) if learned else Verdict.NOTHING
+    return Recommendation(best, name, found[best], len(found), decided)
 
 
 def write(records: Sequence[Record], folder: Path, compared: Sequence[str]) -> str:

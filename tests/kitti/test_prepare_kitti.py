@@ -136,10 +136,26 @@ def test_an_interrupted_run_leaves_no_half_file_and_goes_on(source, monkeypatch)
 
 def test_frames_of_the_lists_that_are_missing_are_an_error_unless_allowed(source):
     (source / 'lists/val.txt').write_text('000001\n000009\n')
-    with pytest.raises(SystemExit, match='000009'):
+    message = (
+        r'^error: frames are missing: 1 of 2 of val\.txt have no image \(000009\); '
+        r'1 of 2 of val\.txt have no label \(000009\)\. .* with --allow-missing$'
+    )
+    with pytest.raises(SystemExit, match=message):
         run(source)
-    out = run(source, '--allow-missing', '--overwrite')
+    assert not (source / 'out').exists()
+    out = run(source, '--allow-missing')
     assert (out / 'ImageSets/val.txt').read_text() == '000001\n'
+
+
+def test_images_that_were_laid_out_before_are_not_missing(source):
+    with zipfile.ZipFile(source / 'part.zip', 'w') as archive:
+        archive.writestr('training/image_2/000009.png', png())
+    run(source)
+    (source / 'lists/val.txt').write_text('000009\n')
+    with pytest.raises(SystemExit, match=r'have no label \(000009\)'):
+        run(source, images='part.zip')
+    (source / 'unpacked/training/label_2/000009.txt').write_text(LABEL)
+    run(source, '--overwrite', images='part.zip', labels='unpacked')
 
 
 def test_a_frame_in_both_lists_is_an_error(source):

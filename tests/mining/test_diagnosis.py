@@ -8,7 +8,7 @@ import torch
 from mmdet.registry import HOOKS, MODELS
 from mmengine.structures import InstanceData
 
-from mmdet_lrm.mining.diagnosis import PriorGradients, prior_gradients, shares, table, verdict
+from mmdet_lrm.mining.diagnosis import PriorGradients, prior_gradients, seen, shares, table, verdict
 from mmdet_lrm.mining.prior_losses import PriorLosses
 
 META = dict(img_shape=(64, 64), pad_shape=(64, 64))
@@ -142,6 +142,14 @@ def test_the_table_compares_the_first_fifth_with_the_last():
     assert '| end | 25 % | 50.0 | 48.0 | 2.0 | 10.0 |' in text
 
 
+@pytest.mark.parametrize(('num', 'is_little'), [(1, True), (49, True), (50, False)])
+def test_a_verdict_says_how_much_it_rests_on(num, is_little):
+    text = seen(dict(iter=[1 + 5 * each for each in range(num)]))
+    assert text.startswith(f'Measured {num} times in {5 * num - 4} iterations; ')
+    assert ('That is little' in text) == is_little
+    assert ('below is what 9 batches show' in text) == (num == 49)
+
+
 @pytest.mark.parametrize(
     ('positives', 'easy', 'missed', 'advice'),
     [
@@ -154,7 +162,13 @@ def test_the_table_compares_the_first_fifth_with_the_last():
             0.0,
             'hard_ratio=0.25 takes out 30 % of the gradient, all of it of easy background.',
         ),
-        (0.5, 0.3, 0.05, 'it would drop 5 % of the positives: set keep_positives=True.'),
+        (0.5, 0.3, 0.05, 'drop 5 % of the positives: take a larger K, or keep_positives=True.'),
+        (
+            0.01,
+            0.75,
+            0.05,
+            'a smaller K; it would drop 5 % of the positives: set keep_positives=True.',
+        ),
         (0.01, 0.75, 0.0, 'still has 24 times the gradient of the objects: take a smaller K.'),
     ],
 )

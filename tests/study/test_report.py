@@ -39,6 +39,16 @@ def test_a_gain_within_chance_is_not_recommended(study_of):
     )
 
 
+def test_where_nothing_was_learned_nothing_is_recommended(study_of):
+    little, less = [0.9, 1.0, 1.0], [0.1, 0.1, 0.1]
+    found = report.recommendation(study_of(AP, {'a': less, 'mined': little}), AP)
+    assert found.verdict is Verdict.NOTHING
+    assert str(found).startswith(f'Nothing was learned: in {AP} no method reaches 1 %')
+    assert 'ecommended' not in str(found)
+    learned = report.recommendation(study_of(AP, {'a': less, 'mined': [0.9, 1.0, 1.1]}), AP)
+    assert learned.verdict is not Verdict.NOTHING
+
+
 def test_the_interval_is_widened_for_all_that_is_compared(study_of):
     # Mean 2, error 0.375: 5.3 errors from 0, between Student's 4.3 of 95 % and 6.2 of 97.5 %.
     mined = shifted(1.35, 2, 2.65)
