@@ -25,6 +25,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()):
     from .mining.element_loss import LRMElementLoss
     from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses
     from .mining.schedule import LRMScheduleHook
+    from .mining.visualization import MiningVisualizationHook
     from .study.voc_metric import VOCClassMetric
     from .training.checkpoints import SafeCheckpointHook
     from .training.seeding import RepeatableRandomHook
@@ -45,6 +46,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()):
         'LRMScheduleHook',
         'LRMYOLOV3Head',
         'MiningDiagnosisHook',
+        'MiningVisualizationHook',
         'PassthroughNeck',
         'PriorLosses',
         'RepeatableRandomHook',

@@ -121,3 +121,26 @@ def test_a_diagnosis_is_logged_and_changes_no_weight(kitti_root, tmp_path):
     assert [row['step'] for row in rows] == [1, 2]
     parts = [rows[0][f'diagnosis/0.25/gradient/{name}'] for name in ('positives', 'hard', 'easy')]
     assert sum(parts) == pytest.approx(1) and min(parts) > 0
+
+
+@pytest.mark.slow
+def test_the_mining_is_logged_and_drawn_and_changes_no_weight(kitti_root, tmp_path):
+    weights = []
+    hook = dict(type='MiningVisualizationHook', interval=1, picture_interval=2, images=['000003'])
+    for name, hooks in (('with', [hook]), ('without', [])):
+        options = {
+            'train_cfg.max_epochs': 1,
+            'custom_hooks': hooks,
+            'default_hooks.logger.interval': 1,
+            'visualizer.vis_backends': [dict(type='LocalVisBackend')],
+        }
+        runner = runner_of('yolov2-tiny_lrm_kitti', tmp_path / name, **options)
+        runner.train()
+        weights.append(runner.model.state_dict())
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+    pictures = (tmp_path / 'with').glob('*/vis_data/vis_image/*')
+    assert sorted(path.name for path in pictures) == ['mining_000003_0.png', 'mining_000003_2.png']
+    (log,) = (tmp_path / 'with').glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [row['mining/kept'] for row in rows if 'loss' in row] == [0.25, 0.25]
+    assert all(0 < row['mining/gradient_easy'] < 1 for row in rows if 'loss' in row)

@@ -23,7 +23,7 @@ IMAGE_SIZE = (1242, 375)  # width, height in px: KITTI's commonest
 FOCAL_LENGTH = 721.5  # px
 CAMERA_HEIGHT = 1.65  # m
 STAMP = 'drawn.json'
-STAMP_KEYS = {'num_train', 'num_val', 'seed', 'version', 'complete'}
+STAMP_KEYS = {'num_train', 'num_val', 'seed', 'version', 'complete'}  # at least
 FOLDERS = ('training/image_2', 'training/label_2', 'ImageSets')
 VERSION = 1  # of the drawing; another one draws other images
 
@@ -47,7 +47,13 @@ class Thing:
     size: tuple[float, float]
 
 
-def draw_kitti(root: str | Path, num_train: int = 240, num_val: int = 80, seed: int = 0) -> Path:
+def draw_kitti(
+    root: str | Path,
+    num_train: int = 240,
+    num_val: int = 80,
+    seed: int = 0,
+    parked: bool = False,
+) -> Path:
     """Draw a data set: ``training/image_2``, ``training/label_2`` and ``ImageSets`` under ``root``.
 
     The same arguments give the same files, byte for byte; a frame depends on the seed and its own
@@ -58,6 +64,8 @@ def draw_kitti(root: str | Path, num_train: int = 240, num_val: int = 80, seed: 
         num_train: frames of ``ImageSets/train.txt``, at least 1.
         num_val: frames of ``ImageSets/val.txt``, at least 1.
         seed: at least 0.
+        parked: also draw rows of cars that stand side by side and touch, so that one class is
+            frequent and dense.
 
     Returns:
         ``root``.
@@ -73,6 +81,8 @@ def draw_kitti(root: str | Path, num_train: int = 240, num_val: int = 80, seed: 
             'least one frame of each split and a seed of at least 0'
         )
     wanted = dict(num_train=num_train, num_val=num_val, seed=seed, version=VERSION)
+    if parked:
+        wanted |= dict(parked=True)
     stamp = root / STAMP
     if _drawn_as(root) == wanted | dict(complete=True):
         return root
@@ -86,7 +96,7 @@ def draw_kitti(root: str | Path, num_train: int = 240, num_val: int = 80, seed: 
     frames = [f'{index:06d}' for index in range(num_train + num_val)]
 
     def draw(index: int) -> None:
-        image, labels = draw_frame(np.random.default_rng([seed, index]))
+        image, labels = draw_frame(np.random.default_rng([seed, index]), parked)
         cv2.imwrite(str(root / f'training/image_2/{frames[index]}.jpg'), image)
         (root / f'training/label_2/{frames[index]}.txt').write_text(''.join(labels))
 
@@ -114,7 +124,7 @@ def _drawn_as(root: Path) -> dict | None:
     except (OSError, ValueError):
         stamp = None
     # A folder that a user filled may hold a file of the stamp's name: both must look drawn.
-    ours = isinstance(stamp, dict) and stamp.keys() == STAMP_KEYS
+    ours = isinstance(stamp, dict) and stamp.keys() >= STAMP_KEYS
     made = {STAMP, 'training', *FOLDERS, 'ImageSets/train.txt', 'ImageSets/val.txt'}
     for path in root.rglob('*') if ours else ():
         name, folder = path.relative_to(root).as_posix(), path.parent.relative_to(root).as_posix()
@@ -127,12 +137,13 @@ def _drawn_as(root: Path) -> dict | None:
     return stamp
 
 
-def draw_frame(rng: Rng) -> tuple[np.ndarray, list[str]]:
+def draw_frame(rng: Rng, parked: bool = False) -> tuple[np.ndarray, list[str]]:
     """One scene: (375, 1242, 3) uint8 BGR image and the lines of its label file."""
     width, height = IMAGE_SIZE
     horizon = height * rng.uniform(0.42, 0.5)
     canvas = _background(rng, horizon)
-    things = sorted(_place_things(rng, horizon), key=lambda thing: -thing.depth)
+    things = _place_things(rng, horizon) + (_park_cars(rng, horizon) if parked else [])
+    things.sort(key=lambda thing: -thing.depth)
     owner = np.full((height, width), -1, dtype=np.int16)  # the thing that each pixel shows
     areas = []
     for index, thing in enumerate(things):
@@ -183,6 +194,22 @@ def _place_things(rng: Rng, horizon: float) -> list[Thing]:
         bottom = horizon + scale * CAMERA_HEIGHT * rng.uniform(0.95, 1.05)
         box = (x - scale * across / 2, bottom - scale * tall, x + scale * across / 2, bottom)
         things.append(Thing(kind, box, depth, (tall, across)))
+    return things
+
+
+def _park_cars(rng: Rng, horizon: float) -> list[Thing]:
+    """Two to four rows across the street, of cars seen from behind, a step from car to car."""
+    things = []
+    for depth in rng.uniform(9, 24, rng.integers(2, 5)):
+        scale = FOCAL_LENGTH / depth
+        step = rng.uniform(1.75, 2.1) * scale  # px from car to car, which are 1.6 to 1.9 m wide
+        first = rng.uniform(0, 0.6) * IMAGE_SIZE[0]
+        bottom = horizon + scale * CAMERA_HEIGHT
+        for x in first + step * np.arange(rng.integers(3, 10)):
+            tall, across = rng.uniform(1.35, 1.65), rng.uniform(1.6, 1.9)
+            left = x - scale * across / 2
+            box = (left, bottom - scale * tall, left + scale * across, bottom)
+            things.append(Thing('Car', box, depth, (tall, across)))
     return things
 
 

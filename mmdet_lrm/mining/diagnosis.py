@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from .lrm_loss import LRMLoss
 from .options import checked_amount
+from .pictures import bare
 from .prior_losses import PriorLosses
 
 PREFIX = 'diagnosis/'
@@ -67,8 +67,11 @@ def prior_gradients(head: nn.Module, outs: tuple, *truths: object) -> PriorGradi
     return PriorGradients(losses._replace(losses=detached), torch.cat(by_prior, dim=1))
 
 
-def shares(measured: PriorGradients, hard_ratio: float) -> dict[str, Tensor]:
-    """Shares of positives, and of negatives within the hardest ``hard_ratio`` and beyond it.
+def shares(measured: PriorGradients, hardest: Tensor) -> dict[str, Tensor]:
+    """Shares of positives, and of negatives among the hardest and beyond them.
+
+    Args:
+        hardest: (N, P) bool, such as the ``hard_mask`` of a miner.
 
     Returns:
         ``loss/positives``, ``loss/hard``, ``loss/easy``, which sum to 1; the same of ``gradient``;
@@ -76,7 +79,6 @@ def shares(measured: PriorGradients, hard_ratio: float) -> dict[str, Tensor]:
         (``missed``: NaN without positives).
     """
     losses, valid, positive = measured.losses[:3]
-    hardest = LRMLoss(hard_ratio=hard_ratio).hard_mask(measured.losses)
     positive = positive & valid
     negative = valid & ~positive
     masks = dict(zip(GROUPS, (positive, negative & hardest, negative & ~hardest), strict=True))
@@ -88,37 +90,33 @@ def shares(measured: PriorGradients, hard_ratio: float) -> dict[str, Tensor]:
     return found
 
 
-@HOOKS.register_module()
-class MiningDiagnosisHook(Hook):
-    """Log :func:`shares` every few iterations.
+class MeasuringHook(Hook):
+    """Computes the loss once more every few iterations, for :meth:`report`.
 
-    They go to the visualiser's backends, beside the losses, as ``diagnosis/0.25/gradient/easy`` and
-    so on, and are those of the first process's images. Weights, gradients and the order of random
-    numbers stay what they are without the hook.
+    Weights, gradients and the order of random numbers stay what they are without the hook. What is
+    measured are the first process's images.
 
     Args:
         interval: Iterations between two measurements.
-        hard_ratios: The shares K of the priors to tell hard from easy by, in (0, 1].
     """
 
-    def __init__(
-        self, interval: int = 20, hard_ratios: Sequence[float] = (0.05, 0.1, 0.25, 0.5)
-    ) -> None:
+    def __init__(self, interval: int) -> None:
         if interval < 1:
-            raise ValueError(f'MiningDiagnosisHook.interval is {interval}; it must be at least 1')
-        for ratio in hard_ratios:
-            checked_amount(None, ratio, 'MiningDiagnosisHook: ')
+            name = type(self).__name__
+            raise ValueError(f'{name}.interval is {interval}; it must be at least 1')
         self.interval = interval
-        self.hard_ratios = tuple(hard_ratios)
         self._measured: PriorGradients | None = None
         self._due = False
 
+    def report(self, runner: Runner, measured: PriorGradients) -> None:
+        """Called after each iteration that was measured."""
+        raise NotImplementedError
+
     def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        head = getattr(model, 'bbox_head', None)
+        head = getattr(bare(runner.model), 'bbox_head', None)
         if not hasattr(head, 'prior_losses'):
             raise ValueError(
-                f'MiningDiagnosisHook needs a head of mmdet_lrm (YOLOV2Head, LRMYOLOV3Head, '
+                f'{type(self).__name__} needs a head of mmdet_lrm (YOLOV2Head, LRMYOLOV3Head, '
                 f'LRMSSDHead), and the model has {type(head).__name__}'
             )
         loss_by_feat = head.loss_by_feat
@@ -138,18 +136,39 @@ class MiningDiagnosisHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None
     ) -> None:
         measured, self._measured = self._measured, None
-        if measured is None:
-            return
-        scalars = {
-            f'{PREFIX}{ratio}/{name}': float(value)
-            for ratio in self.hard_ratios
-            for name, value in shares(measured, ratio).items()
-        }
-        runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
+        if measured is not None:
+            self.report(runner, measured)
 
     def after_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        vars(model.bbox_head).pop('loss_by_feat', None)
+        vars(bare(runner.model).bbox_head).pop('loss_by_feat', None)
+
+
+@HOOKS.register_module()
+class MiningDiagnosisHook(MeasuringHook):
+    """Log :func:`shares` every few iterations.
+
+    They go to the visualiser's backends, beside the losses, as ``diagnosis/0.25/gradient/easy`` and
+    so on.
+
+    Args:
+        interval: Iterations between two measurements.
+        hard_ratios: The shares K of the priors to tell hard from easy by, in (0, 1].
+    """
+
+    def __init__(
+        self, interval: int = 20, hard_ratios: Sequence[float] = (0.05, 0.1, 0.25, 0.5)
+    ) -> None:
+        super().__init__(interval)
+        for ratio in hard_ratios:
+            checked_amount(None, ratio, 'MiningDiagnosisHook: ')
+        self.hard_ratios = tuple(hard_ratios)
+
+    def report(self, runner: Runner, measured: PriorGradients) -> None:
+        scalars = {}
+        for ratio in self.hard_ratios:
+            found = shares(measured, LRMLoss(hard_ratio=ratio).hard_mask(measured.losses))
+            scalars |= {f'{PREFIX}{ratio}/{name}': float(value) for name, value in found.items()}
+        runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
 
 
 def stages(measured: dict[str, list]) -> dict[str, dict[str, float]]:

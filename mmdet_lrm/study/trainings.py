@@ -209,11 +209,11 @@ def read_logs(work_dir: Path) -> Logs:
         if any(key.startswith(PREFIX) for key in values):
             own = {key.removeprefix(PREFIX): value for key, value in values.items()}
             diagnosis[row['step']] = dict(iter=row['step'], **own)
-        elif values:
-            evaluations[row['step']] = dict(epoch=row['step'], **values)
         elif 'loss' in row:
             terms = {key: value for key, value in row.items() if key.startswith('loss')}
             losses[row['epoch']] = dict(epoch=row['epoch'], **terms)
+        elif values:
+            evaluations[row['step']] = dict(epoch=row['step'], **values)
     return Logs(columns(evaluations, 4), columns(losses, 4), columns(diagnosis, 3))
 
 

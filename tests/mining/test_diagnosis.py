@@ -9,6 +9,7 @@ from mmdet.registry import HOOKS, MODELS
 from mmengine.structures import InstanceData
 
 from mmdet_lrm.mining.diagnosis import PriorGradients, prior_gradients, seen, shares, table, verdict
+from mmdet_lrm.mining.lrm_loss import LRMLoss
 from mmdet_lrm.mining.prior_losses import PriorLosses
 
 META = dict(img_shape=(64, 64), pad_shape=(64, 64))
@@ -45,7 +46,8 @@ def test_shares_of_hand_worked_losses():
     valid = torch.arange(8)[None] < 7
     positive = torch.arange(8)[None] == 0
     priors = PriorLosses(dict(loss_conf=losses), valid, positive)
-    found = shares(PriorGradients(priors, gradient), 2 / 7)
+    hardest = LRMLoss(num_hard=2).hard_mask(priors)
+    found = shares(PriorGradients(priors, gradient), hardest)
     expected = {
         'loss/positives': 1 / 11,
         'loss/hard': 7 / 11,
@@ -56,9 +58,9 @@ def test_shares_of_hand_worked_losses():
         'missed': 1.0,
     }
     assert {key: float(value) for key, value in found.items()} == pytest.approx(expected)
-    assert float(shares(PriorGradients(priors, gradient), 1.0)['missed']) == 0
+    assert float(shares(PriorGradients(priors, gradient), valid)['missed']) == 0
     none = priors._replace(positive=torch.zeros_like(positive))
-    assert math.isnan(shares(PriorGradients(none, gradient), 0.5)['missed'])
+    assert math.isnan(shares(PriorGradients(none, gradient), valid)['missed'])
 
 
 @pytest.mark.parametrize('kind', HEADS)

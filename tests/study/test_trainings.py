@@ -22,7 +22,7 @@ def write_log(folder, rows, unfinished=''):
 def test_what_an_interruption_repeated_counts_once_and_the_later_time(tmp_path):
     step = dict(lr=0.1, time=1.0, loss_a=1.0)
     first = [
-        step | dict(epoch=1, iter=5, step=5, loss=9.0),
+        step | {'epoch': 1, 'iter': 5, 'step': 5, 'loss': 9.0, 'mining/kept': 0.25},
         step | dict(epoch=1, iter=10, step=10, loss=8.0),
         {'kitti/moderate_AP40': 1.0, 'time': 2.0, 'step': 1},
         step | dict(epoch=2, iter=15, step=15, loss=7.0),

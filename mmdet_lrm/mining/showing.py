@@ -1,0 +1,88 @@
+"""Pictures of what is mined, on demand: of any image, by any config, before or after training."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
+from torch import nn
+
+from ..deploy.models import build_detector
+from ..errors import LaunchError
+from ..launch import find_datasets, require_file, require_pretrained
+from ..training.files import write_whole
+from .pictures import annotated_pipeline, draw_mining, mined_image, mining_head, png
+from .visualization import evaluation_steps
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def show(
+    cfg: Config, checkpoint: Path | None, images: Sequence[Path]
+) -> Iterator[tuple[Path, str]]:
+    """The pictures that were written to ``work_dir``, and a few words on each.
+
+    Args:
+        checkpoint: weights; without one those that a training begins with, random or pre-trained.
+
+    Raises:
+        MiningPictureError: the config's head does not mine.
+        ExportError: the checkpoint is of another network.
+        LaunchError: a file is missing or cannot be read.
+    """
+    for image in images:
+        require_file('image', image)
+    # A model says in a page how each of its layers is initialised.
+    MMLogger.get_instance('showing', log_level='WARNING')
+    model = first_model(cfg, checkpoint or cfg.get('load_from'))
+    mining_head(model)
+    pipeline = annotated_pipeline(evaluation_steps(cfg))
+    infos, classes = annotations(cfg, images)
+    for image, info in zip(images, infos, strict=True):
+        mined = mined_image(
+            model, pipeline(info or dict(img_path=str(image), img_id=0, instances=[]))
+        )
+        path = Path(cfg.work_dir, f'{image.stem}-mining.png')
+        write_whole(path, png(draw_mining(mined, classes, image.name), dpi=100))
+        of = 'no annotations' if info is None else f'{len(mined.truths)} objects'
+        yield path, f'{of}, {mined.kept.sum()} of {mined.valid.sum()} priors train'
+
+
+def first_model(cfg: Config, checkpoint: str | Path | None) -> nn.Module:
+    """As a training would begin, or with the weights of a checkpoint, on the CPU."""
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    if checkpoint:
+        return build_detector(cfg, checkpoint)
+    require_pretrained(cfg.model, 'model')
+    set_random_seed((cfg.get('randomness') or {}).get('seed') or 0)
+    model = MODELS.build(cfg.model)
+    try:
+        model.init_weights()
+    except OSError as error:  # as urllib and torch.hub have it
+        raise LaunchError(
+            f'the weights that a training begins with cannot be had ({error}); give a checkpoint, '
+            'or begin at random by --cfg-options model.backbone.init_cfg=None'
+        ) from error
+    return model.eval()
+
+
+def annotations(cfg: Config, images: Sequence[Path]) -> tuple[list[dict | None], Sequence[str]]:
+    """What the config's data sets know of images, None of those that are in none; class names."""
+    wanted = {image.resolve(): None for image in images}
+    names, classes = {path.name for path in wanted}, ()
+    for part in (part for loader in LOADERS for part in find_datasets(cfg.get(loader) or {})):
+        try:
+            dataset = DATASETS.build(part | dict(pipeline=[], test_mode=True))
+        except FileNotFoundError:  # an image of one's own needs none of them
+            continue
+        classes = classes or dataset.metainfo.get('classes', ())
+        for info in map(dataset.get_data_info, range(len(dataset))):
+            path = Path(info['img_path'])
+            if path.name in names and path.resolve() in wanted:
+                wanted[path.resolve()] = info
+        if None not in wanted.values():
+            break
+    return [wanted[image.resolve()] for image in images], classes
