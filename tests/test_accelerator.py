@@ -11,6 +11,7 @@ from small_heads import META, NUM_CLASSES, SIDE, make_head, raw_maps
 
 from mmdet_lrm.heads import yolov2_head
 from mmdet_lrm.mining.diagnosis import prior_gradients, shares
+from mmdet_lrm.mining.lrm_loss import LRMLoss
 from mmdet_lrm.mining.prior_losses import PriorLosses
 from mmdet_lrm.mining.rank import Level
 
@@ -192,7 +193,8 @@ def test_a_diagnosis_waits_for_no_accelerator(accelerator, kind):
     maps, truths = inputs_on(accelerator, maps)
     prior_gradients(head, maps, *truths)  # base priors are copied once
     with accelerator.watch():
-        found = shares(prior_gradients(head, maps, *truths), hard_ratio=0.25)
+        measured = prior_gradients(head, maps, *truths)
+        found = shares(measured, LRMLoss(hard_ratio=0.25).hard_mask(measured.losses))
     assert all(share.is_cuda for share in found.values())
 
 
