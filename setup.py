@@ -39,7 +39,10 @@ class BuildWithMim(build_py):
 
 
 version = re.search(r"__version__ = '(.+)'", (ROOT / 'mmdet_lrm/version.py').read_text())[1]
-tests = ['hypothesis', 'pytest']
+# What writes and runs exported files; a device needs numpy, OpenCV and onnxruntime alone.
+deploy = ['onnx', 'onnxruntime', 'onnxscript']
+# With `deploy`: an exported file that nothing checks is worse than none.
+tests = ['hypothesis', 'pytest', *deploy]
 
 setup(
     name='mmdet_lrm',
@@ -64,8 +67,7 @@ setup(
             'opencv-python-headless',
         ],
         'upstream': ['mmdet==3.3.0', 'mmcv>=2.0.0rc4,<2.2', 'mmengine>=0.10.7', 'setuptools<81'],
-        # What writes and runs exported files; a device needs numpy, OpenCV and onnxruntime alone.
-        'deploy': ['onnx', 'onnxruntime', 'onnxscript'],
+        'deploy': deploy,
         'tests': tests,
         'dev': [*tests, 'pre-commit', 'ruff'],
     },

@@ -3,7 +3,7 @@
 python tools/benchmark_fps.py CONFIG [CHECKPOINT] [--onnx MODEL.onnx] [--images IMAGE...]
 
 Prints a table in ms a batch: medians of preprocessing, network and NMS, and percentiles of the
-whole. A file of tools/export_onnx.py decodes, and with --nms ends, within its network.
+whole. A file of tools/export_onnx.py decodes within its network; one with --nms also ends there.
 Without a checkpoint the weights are random, and the time of the NMS says nothing.
 """
 
@@ -18,6 +18,8 @@ from mmdet_lrm import launch
 from mmdet_lrm.deploy import timing
 from mmdet_lrm.deploy.detector import ExportError
 from mmdet_lrm.deploy.models import build_detector, find_pictures, loading, read_config
+from mmdet_lrm.deploy.preprocessing import preprocessing
+from mmdet_lrm.training.files import write_whole
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,8 +53,14 @@ def main() -> None:
     pictures = args.images or find_pictures(cfg, max(args.batch))
     if not pictures:
         raise ExportError('the test dataset of the config is not here; name pictures by --images')
+    if args.json and not args.json.parent.is_dir():
+        raise ExportError(f"'{args.json}' cannot be written: there is no such folder")
     model = build_detector(cfg, args.checkpoint).to(args.device)
-    forms = [*timing.forms(model), *(timing.of_onnx(path, args.threads) for path in args.onnx)]
+    exported = [
+        timing.of_onnx(path, model, preprocessing(cfg, model.data_preprocessor)[:2], args.threads)
+        for path in args.onnx
+    ]
+    forms = [*timing.forms(model), *exported]
     pipeline = loading(cfg)
     rows = [
         row
@@ -61,7 +69,7 @@ def main() -> None:
     ]
     print(timing.table(rows))
     if args.json:
-        args.json.write_text(json.dumps([row._asdict() for row in rows], indent=1))
+        write_whole(args.json, json.dumps([row._asdict() for row in rows], indent=1))
 
 
 if __name__ == '__main__':

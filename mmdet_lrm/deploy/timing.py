@@ -14,10 +14,13 @@ import torch
 from mmcv.cnn import fuse_conv_bn
 from mmcv.transforms import Compose
 from torch import nn
+from tqdm import tqdm
 
 from .detector import ExportError
+from .exporting import limits
 from .fast import accelerate, has_bf16
 from .models import prepare
+from .survivors import survivors
 
 PHASES = ('preprocessing', 'network', 'nms')
 
@@ -28,12 +31,12 @@ class Form(NamedTuple):
     Attributes:
         name: in the table.
         network: of prepared data, to what ``boxes`` takes.
-        boxes: of that and the data; None if the network ends with the detections.
+        boxes: of that and the data, by the NMS if the network does not end with one.
     """
 
     name: str
     network: Callable[[dict], object]
-    boxes: Callable[[object, dict], object] | None
+    boxes: Callable[[object, dict], object]
 
 
 class Row(NamedTuple):
@@ -73,19 +76,41 @@ def of_torch(name: str, model: nn.Module, wrap: Callable = lambda function: func
     return Form(name, lambda data: network(data['inputs']), boxes)
 
 
-def of_onnx(path: Path, threads: int) -> Form:
-    """A file of :func:`export`, whose network decodes its boxes, and may end with the NMS."""
+def of_onnx(path: Path, model: nn.Module, size: tuple[int, int], threads: int) -> Form:
+    """A file of :func:`export`, whose network decodes its boxes, and may end with the NMS.
+
+    Raises:
+        ExportError: it is none, or for inputs of another ``size``, width and height.
+    """
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise ExportError(f"{error}; pip install 'mmdet_lrm[deploy]'") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=['CPUExecutionProvider']
+        )
+    except Exception as error:  # the errors of ONNX Runtime have no base of their own
+        reason = str(error).splitlines()[0]
+        raise ExportError(f"'{path}' cannot be read by ONNX Runtime: {reason}") from error
+    height, width = session.get_inputs()[0].shape[2:]
+    if (width, height) != size:
+        raise ExportError(
+            f"'{path}' takes inputs of {width} x {height}, and the config makes them {size[0]} x "
+            f'{size[1]}; export it from this config'
+        )
+
+    def boxes(found: list[np.ndarray], _data: dict) -> None:
+        if len(found) == 2:
+            for candidates in zip(*found, strict=True):
+                survivors(*map(torch.from_numpy, candidates), **limits(model))
+
     return Form(
         f'ONNX Runtime, {path.name}',
         lambda data: session.run(None, {'images': data['inputs'].cpu().numpy()}),
-        None,
+        boxes,
     )
 
 
@@ -100,23 +125,26 @@ def measure(
 ) -> list[Row]:
     """Each form ``repeats`` times, in turn, so that what else the machine does falls on all alike.
 
+    In its turn a form runs once before it is timed: what another left in the caches and in the
+    allocator can cost a third more.
+
     Args:
         forms: to be measured.
         model: whose preprocessor prepares the pictures.
         pipeline: of :func:`models.loading`.
         pictures: taken in turn to fill the batches.
         batch: number of pictures in one.
-        repeats: measurements, after one run that is not counted.
+        repeats: measurements of each.
     """
     given = cycle(pictures)
-    seconds = np.zeros((len(forms), repeats + 1, len(PHASES)))
-    for repeat in range(repeats + 1):
+    seconds = np.zeros((len(forms), repeats, len(PHASES)))
+    for repeat in tqdm(range(repeats), f'batches of {batch}', disable=None, leave=False):
         part = list(islice(given, batch))
         for index, form in enumerate(forms):
+            run(form, model, pipeline, part)
             seconds[index, repeat] = run(form, model, pipeline, part)
     return [
-        to_row(form.name, batch, times[1:] * 1000)
-        for form, times in zip(forms, seconds, strict=True)
+        to_row(form.name, batch, times * 1000) for form, times in zip(forms, seconds, strict=True)
     ]
 
 
@@ -127,8 +155,7 @@ def run(form: Form, model: nn.Module, pipeline: Compose, pictures: Sequence) -> 
     prepared = clock()
     found = form.network(data)
     passed = clock()
-    if form.boxes is not None:
-        form.boxes(found, data)
+    form.boxes(found, data)
     return prepared - start, passed - prepared, clock() - passed
 
 

@@ -4,21 +4,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import run_onnx
 import torch
 from detectors import NAMES, random_pictures, shipped, spread
 from mmengine.config import Config
+from models_of_onnx import FACTS, canned
 
-onnx = pytest.importorskip('onnx')
-pytest.importorskip('onnxruntime')
-pytest.importorskip('onnxscript')
-
-import run_onnx  # noqa: E402
-from models_of_onnx import FACTS, canned  # noqa: E402
-
-from mmdet_lrm.deploy import exporting  # noqa: E402
-from mmdet_lrm.deploy.detector import Detector, ExportError  # noqa: E402
-from mmdet_lrm.deploy.exporting import (  # noqa: E402
+from mmdet_lrm.deploy import exporting
+from mmdet_lrm.deploy.detector import Detector, ExportError
+from mmdet_lrm.deploy.exporting import (
     apart,
     export,
     limits,
@@ -27,7 +23,7 @@ from mmdet_lrm.deploy.exporting import (  # noqa: E402
     unlike,
     with_survivors,
 )
-from mmdet_lrm.deploy.preprocessing import preprocessing  # noqa: E402
+from mmdet_lrm.deploy.preprocessing import preprocessing
 
 PROGRAM = Path(__file__).parents[2] / 'tools' / 'export_onnx.py'
 

@@ -7,13 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import run_onnx
 from mmcv.transforms import Compose
 from mmdet.registry import TRANSFORMS
-
-pytest.importorskip('onnx')
-pytest.importorskip('onnxruntime')
-
-import run_onnx
 from models_of_onnx import FACTS, canned, run, saved
 
 from mmdet_lrm.deploy.survivors import with_survivors

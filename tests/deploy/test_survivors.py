@@ -2,13 +2,9 @@ import numpy as np
 import pytest
 import torch
 from mmcv.ops import batched_nms
+from models_of_onnx import canned, run
 
-onnx = pytest.importorskip('onnx')
-pytest.importorskip('onnxruntime')
-
-from models_of_onnx import canned, run  # noqa: E402
-
-from mmdet_lrm.deploy.survivors import survivors, with_survivors  # noqa: E402
+from mmdet_lrm.deploy.survivors import survivors, with_survivors
 
 
 def test_the_nms_of_the_graph_drops_what_overlaps_a_better_box_of_its_class():
