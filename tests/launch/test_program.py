@@ -1,5 +1,6 @@
 """How programs end."""
 
+import logging
 import os
 import pickle
 import signal
@@ -7,7 +8,7 @@ import signal
 import pytest
 
 from mmdet_lrm.errors import UserError
-from mmdet_lrm.launch import LaunchError, program
+from mmdet_lrm.launch import LaunchError, leave_out_parameters, program
 
 
 def raising(error):
@@ -46,3 +47,11 @@ def test_an_interrupted_program_says_how_to_go_on(main):
         program(main, goes_on='run it again')
     with pytest.raises(SystemExit, match=r'^\ninterrupted$'):
         program(main)
+
+
+def test_the_log_has_no_line_for_each_parameter(caplog):
+    logger = logging.getLogger('of a run')
+    leave_out_parameters(logger)
+    for text in ('paramwise_options -- backbone.a.bias:weight_decay=0.0', 'Epoch(train) [1]'):
+        logger.warning(text)
+    assert caplog.messages == ['Epoch(train) [1]']
