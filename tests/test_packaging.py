@@ -104,9 +104,11 @@ def test_a_wheel_holds_configs_tools_and_model_index(site):
 
 
 @pytest.mark.slow
-def test_a_wheel_trains_from_another_folder_as_far_as_its_data(site, tmp_path):
-    mim = site / 'mmdet_lrm' / '.mim'
-    program = [sys.executable, mim / 'tools/train.py', 'mmdet_lrm::yolov2_lrm_kitti.py']
+@pytest.mark.parametrize('start', [['-m', 'mmdet_lrm', 'train'], ['mmdet_lrm/.mim/tools/train.py']])
+def test_a_wheel_trains_from_another_folder_as_far_as_its_data(site, tmp_path, start):
+    *options, name = start
+    program = [sys.executable, *options, name if options else site / name]
+    program.append('mmdet_lrm::yolov2_lrm_kitti.py')
     env = {**os.environ, 'PYTHONPATH': str(site), 'KITTI_ROOT': str(tmp_path / 'nowhere')}
     ended = subprocess.run(program, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert f"needs '{tmp_path / 'nowhere'}', which does not exist" in ended.stderr
