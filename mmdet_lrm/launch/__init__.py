@@ -16,6 +16,7 @@ from .parts import require_known_parts, require_parts
 from .program import leave_out_parameters, program
 from .run import testing_config, testing_parser, training_config, training_parser
 from .settings import Settings
+from .variables import load_with_variables
 
 __all__ = [
     'LaunchError',
@@ -28,6 +29,7 @@ __all__ = [
     'leave_out_parameters',
     'load_checkpoint',
     'load_config',
+    'load_with_variables',
     'program',
     'require_data',
     'require_file',
