@@ -54,6 +54,9 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['mmdet_lrm', 'mmdet_lrm.*']),
+    # An editable install is then a path, which Python reads before it takes a clone named like the
+    # package, in the folder where it was started, for an empty package of that name.
+    package_dir={'': '.'},
     # Two distributions provide mmdet, mmcv and mmengine under one import name. Either extra brings
     # them; neither may come by itself, or it would overwrite the other.
     install_requires=['numpy', 'torch>=2.4'],

@@ -1,6 +1,7 @@
 """Loss Rank Mining (arXiv 1804.04606) for MMDetection; importing it registers everything."""
 
 import os
+import sys
 
 from . import moved
 from .configs import config
@@ -10,8 +11,10 @@ __all__ = ['__version__', 'config']
 
 # torch and mmdet take 6 s to import. A program that needs neither, since it reads KITTI's files
 # alone, writes its process id here before it imports a module of this package; then nothing is
-# registered. By the id a process that inherits the variable is not left unregistered.
-if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()):
+# registered. By the id a process that inherits the variable is not left unregistered. Nor does
+# `python -m mmdet_lrm` need any, which becomes another program; argv is '-m' until it is found.
+STARTS_A_PROGRAM = sys.argv[:1] == ['-m'] and __name__ in sys.orig_argv
+if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A_PROGRAM:
     from .darknet.coder import ScaledYOLOBBoxCoder
     from .darknet.neck import PassthroughNeck
     from .darknet.networks import Darknet19, DarknetNet, TinyYOLOV2

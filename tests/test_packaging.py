@@ -3,6 +3,8 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -54,18 +56,22 @@ def test_the_constraints_pin_exact_versions():
 
 
 @pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    """A folder with nothing but this package, installed from its wheel."""
-    source, wheels, target = (
-        tmp_path_factory.mktemp(name) for name in ('source', 'wheels', 'site')
-    )
-    # A copy, since a build leaves files beside setup.py.
+def source(tmp_path_factory):
+    """A copy of what is built, since a build leaves files beside setup.py."""
+    source = tmp_path_factory.mktemp('source')
     for folder in ('configs', 'mmdet_lrm', 'tools'):
         ignore = shutil.ignore_patterns('.mim', '__pycache__')
         shutil.copytree(ROOT / folder, source / folder, ignore=ignore)
     for name in ('LICENSE', 'MANIFEST.in', 'README.md', 'model-index.yml', 'pyproject.toml'):
         shutil.copy(ROOT / name, source)
     shutil.copy(ROOT / 'setup.py', source)
+    return source
+
+
+@pytest.fixture(scope='module')
+def site(source, tmp_path_factory):
+    """A folder with nothing but this package, installed from its wheel."""
+    wheels, target = (tmp_path_factory.mktemp(name) for name in ('wheels', 'site'))
     pip = [sys.executable, '-m', 'pip', '--disable-pip-version-check']
     build = ['wheel', '-q', '--no-deps', '--no-build-isolation', '-w', wheels, source]
     subprocess.run([*pip, *build], check=True)
@@ -98,9 +104,11 @@ def test_a_wheel_holds_configs_tools_and_model_index(site):
 
 
 @pytest.mark.slow
-def test_a_wheel_trains_from_another_folder_as_far_as_its_data(site, tmp_path):
-    mim = site / 'mmdet_lrm' / '.mim'
-    program = [sys.executable, mim / 'tools/train.py', 'mmdet_lrm::yolov2_lrm_kitti.py']
+@pytest.mark.parametrize('start', [['-m', 'mmdet_lrm', 'train'], ['mmdet_lrm/.mim/tools/train.py']])
+def test_a_wheel_trains_from_another_folder_as_far_as_its_data(site, tmp_path, start):
+    *options, name = start
+    program = [sys.executable, *options, name if options else site / name]
+    program.append('mmdet_lrm::yolov2_lrm_kitti.py')
     env = {**os.environ, 'PYTHONPATH': str(site), 'KITTI_ROOT': str(tmp_path / 'nowhere')}
     ended = subprocess.run(program, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert f"needs '{tmp_path / 'nowhere'}', which does not exist" in ended.stderr
@@ -130,3 +138,20 @@ def test_a_config_inherits_from_a_wheel_in_a_program_that_knows_nothing_of_it(si
     )
     expected = f"{site}/mmdet_lrm/__init__.py {{'type': 'LRMLoss', 'hard_ratio': 0.5}}\n"
     assert ended.stdout.endswith(expected), ended.stderr
+
+
+@pytest.mark.slow
+def test_an_editable_install_is_found_from_the_folder_that_holds_the_clone(source, tmp_path):
+    clone = tmp_path / 'mmdet_lrm'
+    shutil.copytree(source, clone)
+    venv.create(tmp_path / 'venv', system_site_packages=False)
+    python = tmp_path / 'venv/bin/python'
+    (packages,) = (tmp_path / 'venv/lib').glob('*/site-packages')
+    (packages / 'of_this_python.pth').write_text(sysconfig.get_path('purelib'))
+    install = ['install', '-q', '--no-deps', '--no-build-isolation', '--editable', clone]
+    subprocess.run([python, '-m', 'pip', '--disable-pip-version-check', *install], check=True)
+    env = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+    code = "import os; os.environ['MMDET_LRM_UNREGISTERED'] = str(os.getpid()); import mmdet_lrm; "
+    command = [python, '-c', code + 'print(mmdet_lrm.__file__)']
+    ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert ended.stdout == f'{clone}/mmdet_lrm/__init__.py\n', ended.stderr

@@ -16,6 +16,7 @@ def main() -> None:
     launch.require_parts(cfg)
     launch.check_data(cfg, 'train_dataloader', 'val_dataloader')
     runner = Runner.from_cfg(cfg)
+    launch.leave_out_parameters(runner.logger)
     with lock_run(runner.work_dir):
         runner.train()
 

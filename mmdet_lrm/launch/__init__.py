@@ -13,9 +13,10 @@ from .config import (
 )
 from .data_check import check_data
 from .parts import require_known_parts, require_parts
-from .program import program
+from .program import leave_out_parameters, program
 from .run import testing_config, testing_parser, training_config, training_parser
 from .settings import Settings
+from .variables import load_with_variables
 
 __all__ = [
     'LaunchError',
@@ -25,8 +26,10 @@ __all__ = [
     'check_data',
     'config_path',
     'find_datasets',
+    'leave_out_parameters',
     'load_checkpoint',
     'load_config',
+    'load_with_variables',
     'program',
     'require_data',
     'require_file',

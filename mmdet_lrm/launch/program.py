@@ -1,5 +1,6 @@
 """How a program ends: an error that a user can mend is one line on stderr, not a traceback."""
 
+import logging
 import os
 import pickle
 import signal
@@ -8,6 +9,11 @@ from collections.abc import Callable
 
 from ..errors import UserError
 from .checkpoints import protect_checkpoints, unreadable
+
+
+def leave_out_parameters(logger: logging.Logger) -> None:
+    """Log no line for each parameter of the optimizer, which MMEngine does of a paramwise_cfg."""
+    logger.addFilter(lambda record: not record.getMessage().startswith('paramwise_options'))
 
 
 def program(main: Callable[[], None], *errors: type[Exception], goes_on: str = '') -> None:

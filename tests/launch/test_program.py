@@ -1,5 +1,6 @@
 """How programs end."""
 
+import logging
 import multiprocessing
 import os
 import pickle
@@ -8,7 +9,7 @@ import signal
 import pytest
 
 from mmdet_lrm.errors import UserError
-from mmdet_lrm.launch import LaunchError, program
+from mmdet_lrm.launch import LaunchError, leave_out_parameters, program
 
 
 def raising(error):
@@ -61,3 +62,11 @@ def test_a_forked_worker_ends_at_once_when_it_is_terminated(capfd):
     child.start()
     child.join()
     assert capfd.readouterr().out.split() == ['0']  # SIG_DFL
+
+
+def test_the_log_has_no_line_for_each_parameter(caplog):
+    logger = logging.getLogger('of a run')
+    leave_out_parameters(logger)
+    for text in ('paramwise_options -- backbone.a.bias:weight_decay=0.0', 'Epoch(train) [1]'):
+        logger.warning(text)
+    assert caplog.messages == ['Epoch(train) [1]']

@@ -18,6 +18,7 @@ def test_an_interval_of_nothing_is_a_usage_error(tmp_path):
     command = [*TOOL, TINY, '--interval', '0']
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 2
+    assert result.stdout == '' and 'faster_coco_eval' not in result.stderr
     assert '--interval is 0; it must be at least 1' in result.stderr
 
 

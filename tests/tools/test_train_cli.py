@@ -60,6 +60,28 @@ def test_a_python_without_the_packages_is_told_how_to_get_them():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('name', ['train.py', 'test.py'])
+@pytest.mark.parametrize(
+    ('setting', 'message'),
+    [
+        ('model.bbox_head.lrm.hard_ratio=25%', "lrm.hard_ratio is '25%'; it must lie in"),
+        ('model.bbox_head.num_classes=2', 'problem in the data:'),
+    ],
+)
+def test_what_cannot_be_meant_is_told_before_any_log_and_leaves_nothing(
+    data, tmp_path, name, setting, message
+):
+    torch.save({'state_dict': {}}, tmp_path / 'x.pth')
+    checkpoint = [tmp_path / 'x.pth'] if name == 'test.py' else []
+    options = ['--work-dir', tmp_path / 'run', '--cfg-options', setting]
+    refused = run([sys.executable, TOOLS / name, CONFIG, *checkpoint, *options], data)
+    assert refused.returncode == 1
+    assert message in next(each for each in refused.stderr.splitlines() if 'error: ' in each)
+    assert 'System environment' not in refused.stdout
+    assert list((tmp_path / 'run').iterdir()) == []
+
+
+@pytest.mark.slow
 def test_training_stops_resumes_and_is_tested(data, tmp_path):
     train, test = ([sys.executable, TOOLS / name, CONFIG] for name in ('train.py', 'test.py'))
     settings, work = ['--work-dir', tmp_path, *SETTINGS], tmp_path
