@@ -9,9 +9,9 @@ pixels. Priors are ordered by level, row, column, base prior, as mmdet's generat
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from mmdet.models.task_modules.prior_generators import AnchorGenerator
@@ -42,8 +42,10 @@ class Truths(NamedTuple):
     def rows(self) -> Tensor:
         """(T,) int64 place of each of the batch's T truths among (N * G) rows."""
         # The host knows the counts; to ask the mask would wait for an accelerator.
-        there = np.arange(self.mask.shape[1]) < np.asarray(self.counts)[:, None]
-        return to_device(np.flatnonzero(there), like=self.mask, dtype=torch.long)
+        num_gts = self.mask.shape[1]
+        starts = range(0, len(self.counts) * num_gts, num_gts)
+        there = map(range, starts, map(sum, zip(starts, self.counts, strict=True)))
+        return to_device(list(chain.from_iterable(there)), like=self.mask, dtype=torch.long)
 
     def gather(self, gt_inds: Tensor) -> tuple[Tensor, Tensor]:
         """(N, M, 4) boxes and (N, M) labels of truths (N, M); arbitrary ones where it is -1."""

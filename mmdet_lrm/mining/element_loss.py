@@ -108,7 +108,7 @@ class LRMElementLoss(nn.Module):
         rows = self._rows(loss.float(), loss).sum(dim=2)  # 2
         valid = self._taking_part(given, loss, rows)
         rankings = ['the batch'] if len(rows) == 1 else None
-        self._non_finite.check({type(self.loss).__name__: rows}, torch.ones_like(valid), rankings)
+        self._non_finite.check([type(self.loss).__name__], rows[None], rankings)
         num_keep = num_to_keep(valid, self.num_hard, self.hard_ratio, self.strength)
         mask = hard_mask(rows, num_keep, valid)  # 3
         return self._masked_weight(given, loss, mask), mask.sum()  # 4

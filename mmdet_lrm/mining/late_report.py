@@ -5,6 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+_COMPILED = (
+    'A truth or a loss is not finite, or a label is not one of the classes. Train without '
+    'torch.compile to see of which image'
+)
+
 
 class LateReport:
     """Raise for flags, at once on the CPU, and on an accelerator in the next call.
@@ -30,6 +35,10 @@ class LateReport:
             error: of the flags on the host, and of a phrase that says when, empty for now.
             wait: Raise at once on an accelerator as well.
         """
+        if torch.compiler.is_compiling():
+            # A graph has no way to an error of ours: it stops with the step, and names nothing.
+            torch._assert_async(~bad.any(), _COMPILED)
+            return
         if wait or not bad.is_cuda:
             _raise_if_any(bad, error, '')
             return

@@ -66,8 +66,9 @@ class Miner(nn.Module):
             FloatingPointError: A valid prior has a loss that is NaN or infinite. On the CPU at
                 once, on an accelerator in the next call, since asking would stall the step.
         """
-        self._non_finite.check(prior_losses.losses, prior_losses.valid, prior_losses.images)
-        return reduce_losses(prior_losses, self.hard_mask(prior_losses), self.normalizer)
+        losses = prior_losses.of_valid()
+        self._non_finite.check(tuple(prior_losses.losses), losses, prior_losses.images)
+        return reduce_losses(prior_losses, self.hard_mask(prior_losses), self.normalizer, losses)
 
 
 class AllPriors(Miner):

@@ -16,22 +16,20 @@ class NonFiniteReport:
         self._late = LateReport()
 
     def check(
-        self, losses: dict[str, Tensor], valid: Tensor, images: Sequence[str] | None = None
+        self, terms: Sequence[str], losses: Tensor, images: Sequence[str] | None = None
     ) -> None:
         """Ask for the losses of priors.
 
         Args:
-            losses: by term, (N, P).
-            valid: (N, P) bool, the priors that are asked for.
+            terms: T of them.
+            losses: (T, N, P), zero for priors that are not asked for.
             images: what the message calls the N images; None: their index in the batch.
 
         Raises:
             FloatingPointError: a loss is NaN or infinite; on an accelerator in the next call.
         """
         # The sum of an image is finite if and only if each loss is.
-        zero = valid.new_zeros((), dtype=torch.float32)
-        sums = [torch.where(valid, loss.detach(), zero).sum(dim=1) for loss in losses.values()]
-        self._report(tuple(losses), ~torch.stack(sums).isfinite(), images)
+        self._report(terms, ~losses.detach().sum(dim=2).isfinite(), images)
 
     def check_reduced(
         self,

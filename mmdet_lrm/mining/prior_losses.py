@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from .rank import Level
@@ -31,6 +32,11 @@ class PriorLosses(NamedTuple):
     """
     images: Sequence[str] | None = None
     """What messages call the images, such as their files; None: their index in the batch."""
+
+    def of_valid(self) -> Tensor:
+        """(T, N, P) losses of the T terms, zero for invalid priors, whose own may be infinite."""
+        losses = torch.stack(tuple(self.losses.values()))
+        return torch.where(self.valid, losses, losses.new_zeros(()))
 
     def given(self, name: str, needed_by: str) -> Tensor:
         """The tensor of this name.

@@ -12,6 +12,7 @@ leaves open is an argument here and an option of :class:`mmdet_lrm.LRMLoss`.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,11 +71,10 @@ def num_to_keep(
         (N,) int64.
     """
     num_valid = valid.sum(dim=1)
-    if num_hard is not None:
-        target = num_valid.clamp(max=num_hard).double()
+    if num_hard is None:
+        target = num_valid.double() * (1 + strength * (hard_ratio - 1))
     else:
-        target = hard_ratio * num_valid.double()
-    target = num_valid + strength * (target - num_valid)
+        target = num_valid - strength * (num_valid - num_hard).clamp(min=0).double()
     # In binary 0.54 of 450 is more than 243: without the slack it would keep one more.
     return (target - 1e-9 * num_valid).ceil().long()
 
@@ -99,11 +99,14 @@ def hard_mask(loss: Tensor, num_hard: int | Tensor, valid: Tensor | None = None)
         valid = torch.ones_like(loss, dtype=torch.bool)
     loss = loss.detach().float()
     loss = torch.where(valid, loss, loss.new_full((), -torch.inf))
-    num_hard = valid.sum(dim=1).clamp(max=num_hard)[:, None].int()
-    # A row that keeps nothing has no element above its largest, and takes none of those.
+    if not torch.is_tensor(num_hard):
+        num_hard = valid.new_full(valid.shape[:1], num_hard, dtype=torch.long)
+    num_hard = num_hard.clamp(max=loss.shape[1])[:, None].int()
+    # A row that keeps nothing has no element above its largest, and takes none of those; one that
+    # keeps more than are valid has all of them above the losses of the others.
     threshold = kth_largest(loss, num_hard.clamp(min=1))
     harder = loss > threshold
-    tied = loss == threshold
+    tied = (loss == threshold) & valid
     num_tied = num_hard - harder.sum(dim=1, keepdim=True, dtype=torch.int32)
     return harder | (tied & (tied.cumsum(dim=1, dtype=torch.int32) <= num_tied))
 
@@ -113,7 +116,8 @@ def kth_largest(values: Tensor, k: Tensor) -> Tensor:
 
     Bisection over the 32 bits of a float: from the highest on, does the threshold with that bit set
     still leave k values at or above it? torch's ``topk`` and ``kthvalue`` take one k for all rows
-    that the host knows, and longer than this where rows have tens of thousands of values.
+    that the host knows, and longer than this where rows have tens of thousands of values. On the
+    CPU numpy's selection takes a sixth of the time, even row by row.
 
     Args:
         values: (N, P) float32, not NaN.
@@ -122,6 +126,8 @@ def kth_largest(values: Tensor, k: Tensor) -> Tensor:
     Returns:
         (N, 1) float32.
     """
+    if values.is_cpu and values.numel() and not torch.compiler.is_compiling():
+        return _kth_largest_by_numpy(values, k)
     keys = _sortable(values.view(torch.int32))
     at_least = torch.empty_like(keys)
     threshold = torch.full_like(k, torch.iinfo(torch.int32).min)
@@ -132,6 +138,13 @@ def kth_largest(values: Tensor, k: Tensor) -> Tensor:
         enough = at_least.sum(dim=1, keepdim=True, dtype=torch.int32) >= k
         threshold = torch.where(enough, trial, threshold)
     return _sortable(threshold).view(torch.float32)
+
+
+def _kth_largest_by_numpy(values: Tensor, k: Tensor) -> Tensor:
+    rows, places = values.numpy().copy(), (values.shape[1] - k).numpy()
+    for row, place in zip(rows, places[:, 0], strict=True):
+        row.partition(place)
+    return torch.from_numpy(np.take_along_axis(rows, places, axis=1))
 
 
 def _sortable(bits: Tensor) -> Tensor:
