@@ -66,8 +66,10 @@ setup(
         'upstream': ['mmdet==3.3.0', 'mmcv>=2.0.0rc4,<2.2', 'mmengine>=0.10.7', 'setuptools<81'],
         # What writes and runs exported files; a device needs numpy, OpenCV and onnxruntime alone.
         'deploy': ['onnx', 'onnxruntime', 'onnxscript'],
+        # Where MMEngine's TensorboardVisBackend writes to.
+        'watch': ['tensorboard'],
         'tests': tests,
-        'dev': [*tests, 'pre-commit', 'ruff'],
+        'dev': [*tests, 'pre-commit', 'ruff', 'tensorboard'],
     },
     classifiers=[
         'Development Status :: 4 - Beta',

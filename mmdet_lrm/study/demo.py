@@ -217,11 +217,7 @@ def in_words(records: Sequence[Record]) -> str:
 def draw_picture(plan: Sequence[Run], folder: Path) -> Figure:
     """What the first pair finds in the evaluated image with most objects, and what LRM mines."""
     plain, mined = (load(run, folder) for run in plan[:2])
-    part = plain.cfg.val_dataloader.dataset
-    dataset = DATASETS.build(part)
-    counts = [len(dataset.get_cat_ids(index)) for index in range(len(dataset))]
-    info = dataset.get_data_info(counts.index(max(counts)))
-    sample = pictures.annotated_pipeline(part.pipeline)(dict(info))
+    info, sample = crowded(plain.cfg.val_dataloader.dataset)
     figure = Figure(figsize=(12, 12.4), layout='constrained')
     above, middle, below = figure.subplots(3, 1)
     places = draw_places(middle, pictures.mined_image(mined, sample))
@@ -234,6 +230,14 @@ def draw_picture(plan: Sequence[Run], folder: Path) -> Figure:
     figure.legend(handles=[*boxes, *pictures.legend()[1:4]], loc='outside lower center', ncols=3,
                   fontsize=14, frameon=False)  # fmt: skip
     return figure
+
+
+def crowded(part: Config) -> tuple[dict, dict]:
+    """Of a data set's config the image with most objects: what is known of it, and the sample."""
+    dataset = DATASETS.build(part)
+    counts = [len(dataset.get_cat_ids(index)) for index in range(len(dataset))]
+    info = dataset.get_data_info(counts.index(max(counts)))
+    return info, pictures.annotated_pipeline(part.pipeline)(dict(info))
 
 
 OF_BOX = {
