@@ -53,8 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
     sizes = box_sizes(dataset, scale)
     priors = cluster(sizes, sum(counts), args.seed, mutations=args.mutations)
     print(f'{len(sizes)} boxes of {args.config} at {scale[0]} x {scale[1]}')
+    flat = np.array([size for level in own for size in level]) if own else None
     if own:
-        flat = np.array([size for level in own for size in level])
         print(f"mean IoU with the config's {len(flat)} priors: {mean_iou(sizes, flat):.4f}")
     print(f'mean IoU with the new {len(priors)} priors: {mean_iou(sizes, priors):.4f}')
     print('\nanchor_generator=dict(\n    base_sizes=[')
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f'        {level},')
     print('    ],\n)')
     if args.out:
-        draw(sizes, priors).figure.savefig(args.out, dpi=120)
+        draw(sizes, priors, flat).figure.savefig(args.out, dpi=120)
         print(f'\nwrote {args.out}')
 
 

@@ -99,8 +99,11 @@ def read(args: argparse.Namespace) -> plan.Study:
     options = (overlay, args.cfg_options)
     if args.name.endswith('.py'):
         return reading.read_study(args.name, options, **settings)
-    configs = args.configs or demo.demo_configs(args.work_dir / args.name)
-    return reading.compare(configs, args.variants, args.grid, options, **settings)
+    configs, variants = args.configs, args.variants
+    if not configs:
+        configs = [demo.Demo(epochs=demo.STUDY_EPOCHS).baseline(args.work_dir / args.name)]
+        variants = demo.VARIANTS
+    return reading.compare(configs, variants, args.grid, options, **settings)
 
 
 def main() -> None:

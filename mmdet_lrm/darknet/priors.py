@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import UserError
+from ..mining.pictures import BLUE, GREY, RED
 
 MUTATION = 0.1  # largest standard deviation of the logarithm of a side
 SAMPLE = 3000  # boxes
@@ -132,12 +133,19 @@ def by_level(priors: np.ndarray, counts: Sequence[int]) -> list[list[tuple[float
     return levels
 
 
-def draw(sizes: np.ndarray, priors: np.ndarray) -> Axes:
-    """Boxes (n, 2) and priors (k, 2) by width and height in px."""
+def draw(sizes: np.ndarray, priors: np.ndarray, own: np.ndarray | None = None) -> Axes:
+    """Boxes (n, 2), new priors (k, 2) and the config's own (m, 2) by width and height in px."""
     axes = Figure(figsize=(7, 5), layout='constrained').subplots()
-    axes.scatter(*sizes.T, s=3, alpha=0.15, linewidths=0, label=f'{len(sizes)} boxes')
-    axes.scatter(*priors.T, s=60, marker='s', color='tab:red', label=f'{len(priors)} priors')
+    axes.scatter(*sizes.T, s=3, color=GREY, alpha=0.3, linewidths=0, label=f'{len(sizes)} boxes')
+    circles = dict(marker='o', facecolors='none', edgecolors=BLUE, linewidths=1.5)
+    squares = dict(marker='s', color=RED)
+    for name, each, style in (('old', own, circles), ('new', priors, squares)):
+        if each is not None:
+            label = f'{len(each)} {name} priors, mean IoU {mean_iou(sizes, each):.3f}'
+            axes.scatter(*each.T, s=60, label=label, **style)
     axes.set(xscale='log', yscale='log', xlabel='width, px', ylabel='height, px')
-    axes.set_title(f'mean IoU {mean_iou(sizes, priors):.3f}')
-    axes.legend()
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter('{x:g}')
+    for handle in axes.figure.legend(loc='outside upper center', ncols=3).legend_handles:
+        handle.set(alpha=1, sizes=[40])
     return axes

@@ -198,14 +198,14 @@ def _place_things(rng: Rng, horizon: float) -> list[Thing]:
 
 
 def _park_cars(rng: Rng, horizon: float) -> list[Thing]:
-    """Two to four rows across the street, of cars seen from behind, a step from car to car."""
+    """One to three rows across the street, of cars seen from behind, a step from car to car."""
     things = []
-    for depth in rng.uniform(9, 24, rng.integers(2, 5)):
+    for depth in rng.uniform(8, 11) * np.cumprod(rng.uniform(1.2, 1.6, rng.integers(1, 4))):
         scale = FOCAL_LENGTH / depth
         step = rng.uniform(1.75, 2.1) * scale  # px from car to car, which are 1.6 to 1.9 m wide
         first = rng.uniform(0, 0.6) * IMAGE_SIZE[0]
         bottom = horizon + scale * CAMERA_HEIGHT
-        for x in first + step * np.arange(rng.integers(3, 10)):
+        for x in first + step * np.arange(rng.integers(4, 10)):
             tall, across = rng.uniform(1.35, 1.65), rng.uniform(1.6, 1.9)
             left = x - scale * across / 2
             box = (left, bottom - scale * tall, left + scale * across, bottom)

@@ -207,6 +207,7 @@ def draw_mining(mined: MinedImage, classes: Sequence[str] = (), title: str = '')
 def show(axes: Axes, image: np.ndarray, alpha: float = 1.0) -> None:
     height, width = image.shape[:2]
     axes.imshow(image, alpha=alpha, extent=(0, width, height, 0))
+    axes.autoscale(False)
 
 
 def draw_box(axes: Axes, box: np.ndarray, **style: object) -> None:
@@ -244,12 +245,12 @@ def draw_losses(
         bar.ax.axhline(np.clip(rank, norm.vmin, norm.vmax), color=HARD, linewidth=2)
 
 
-def draw_kept(axes: Axes, mined: MinedImage) -> None:
-    """A dot a prior."""
+def draw_kept(axes: Axes, mined: MinedImage, size: float = 1.0) -> None:
+    """A dot a prior, this many times as large as in the whole picture."""
     show(axes, mined.image, alpha=0.4)
     x, y = dots(mined)
     for mask, style in zip(groups(mined), STYLES, strict=True):
-        axes.scatter(x[mask], y[mask], **style)
+        axes.scatter(x[mask], y[mask], **style | dict(s=size * style['s']))
     axes.set_title(
         f'{mined.kept.sum():,} of {mined.valid.sum():,} priors train; of objects '
         f'{(mined.kept & mined.positive).sum()} of {mined.positive.sum()}'
@@ -286,7 +287,6 @@ def draw_hardest(axes: Axes, mined: MinedImage) -> None:
     if len(hardest):
         title += f', {mined.loss[hardest[0]]:.3g} to {mined.loss[hardest[-1]]:.3g}'
     axes.set_title(title)
-    axes.set(xlim=(0, mined.image.shape[1]), ylim=(mined.image.shape[0], 0))
 
 
 def legend() -> list[Line2D | Patch]:

@@ -30,7 +30,8 @@ PLOT = re.compile(
     rf'\((?P<path>(?:[\w./-]+/)?plots/(?:(?P<name>[\w-]+)-(?P<kind>{"|".join(plots.KINDS)})|summary)'
     r'\.png)\)'
 )
-NO_STUDIES = ('heads',)  # of results/*.json: which heads take LRMElementLoss
+# Of results/*.json: which heads take LRMElementLoss, and what `make demo` shows on drawn images.
+NO_STUDIES = ('heads', 'make_demo')
 
 
 def project_root(start: Path) -> Path:

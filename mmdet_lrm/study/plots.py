@@ -4,7 +4,6 @@ Of each kind one function gives the numbers, in percent, and one draws them and 
 or None where the records have nothing to show. :func:`png` makes a file of a figure.
 """
 
-import io
 import textwrap
 from collections.abc import Sequence
 from itertools import cycle
@@ -18,18 +17,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from ..mining import pictures
 from ..mining.diagnosis import GROUPS
+from ..mining.pictures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
+from . import names
 from .records import Record
 from .statistics import Difference
 from .tables import baseline_of, by_label, differences, percent, values
 
-# Okabe and Ito's colours, which the colour-blind can tell apart (jfly.uni-koeln.de/color).
-BLUE, ORANGE, GREEN = '#0072B2', '#E69F00', '#009E73'
-RED, SKY, PURPLE = '#D55E00', '#56B4E9', '#CC79A7'
-GREY = '#888888'
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, 'black')
-AREAS = {'positives': GREEN, 'hard negatives': RED, 'easy negatives': '#BBBBBB'}  # of GROUPS
-OF_RATIO = (SKY, BLUE, PURPLE, 'black', ORANGE)  # other than those of the groups, beside it
+AREAS = (pictures.POSITIVE, pictures.HARD, '#BBBBBB')  # of GROUPS
+OF_RATIO = (SKY, GREEN, PURPLE, 'black', ORANGE)  # other than those of the groups, beside it
 WIDTH = 7.0  # inches: the text of a page with two columns
 BENEATH = 0.22  # rows: seeds lie beneath their mean, which would hide them
 STYLE = {
@@ -44,11 +42,9 @@ as_percent = FuncFormatter(lambda value, _: f'{value:g} %')
 
 
 def png(figure: Figure, dpi: int = 150) -> bytes:
-    """The same bytes for the same figure."""
-    file = io.BytesIO()
+    """The same bytes for the same figure, in the style that it was drawn in."""
     with matplotlib.rc_context(STYLE):
-        figure.savefig(file, format='png', dpi=dpi, metadata={'Software': None})
-    return file.getvalue()
+        return pictures.png(figure, dpi)
 
 
 class DifferenceRow(NamedTuple):
@@ -85,10 +81,11 @@ def draw_differences(records: Sequence[Record], name: str) -> Figure | None:
             axes.plot([change.low, change.high], [place, place], '-', color=BLUE, linewidth=2)
         axes.plot(change.mean, place, 'o', color=BLUE)
         axes.plot(by_seed, [place + BENEATH] * len(by_seed), '.', color=GREY)
-    labels = [textwrap.fill(row.label, 44, break_long_words=False) for row in rows]
+    labels = [textwrap.fill(names.method(row.label), 44, break_long_words=False) for row in rows]
     axes.set_yticks(range(len(rows)), labels)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel(f'{name}: difference to the baseline, in percentage points')
+    axes.xaxis.set_major_formatter(lambda value, _: f'{value:+g}' if value else '0')
+    axes.set_xlabel(f'{names.metric(name)}: difference to the baseline, in percentage points')
     shown = [
         Line2D([], [], color=BLUE, marker='o', linewidth=2, label='mean and its 95 % interval'),
         Line2D([], [], color=GREY, marker='.', linestyle='', label='a seed'),
@@ -136,9 +133,9 @@ def draw_learning(records: Sequence[Record], name: str) -> Figure | None:
     for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
         for label, epochs, mean, low, high in curves:
             # A marker, since of a single epoch there is no line.
-            (line,) = axes.plot(epochs, mean, marker='o', markersize=3, label=label)
+            (line,) = axes.plot(epochs, mean, marker='o', markersize=3, label=names.method(label))
             axes.fill_between(epochs, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
-        axes.set(xlabel='epoch', title=title)
+        axes.set(xlabel='epoch', title=names.metric(title))
         axes.xaxis.get_major_locator().set_params(integer=True)
         if title == 'loss':
             axes.set_yscale('log')
@@ -186,7 +183,7 @@ def draw_diagnosis(records: Sequence[Record], name: str) -> Figure | None:
     """Who carries the gradient in the training of each baseline's first seed.
 
     On the left the shares, with the hardest quarter told from the rest; on the right what mining
-    with each K would take out, and, dashed, the positives that it would drop.
+    with each K would take out: the gradient of the easy, and, dashed, positives.
     """
     found = first_diagnoses([record for record in records if record.baseline is None])
     if not found:
@@ -197,39 +194,47 @@ def draw_diagnosis(records: Sequence[Record], name: str) -> Figure | None:
         _draw_ratios(pair[1], each)
     for axes in pair:
         axes.set_xlabel('iteration')
-    areas, names = pair[0].get_legend_handles_labels()
+    areas, groups = pair[0].get_legend_handles_labels()
     lines, ratios = pair[1].get_legend_handles_labels()
-    dashed = Line2D([], [], color=GREY, linestyle='--')
-    labels = [*names, *ratios, 'positives outside K']
-    figure.legend([*areas, *lines, dashed], labels, loc='outside lower center', ncols=4)
+    kinds = [Line2D([], [], color=GREY, linestyle=style) for style in ('-', '--')]
+    labels = [*groups, *ratios, 'of the gradient', 'of the positives']
+    figure.legend([*areas, *lines, *kinds], labels, loc='outside lower center', ncols=3)
     return figure
 
 
 def _draw_groups(axes: Axes, of: Diagnosis) -> None:
     middle = nearest_to_quarter(of.ratios)
     series = [of.columns[f'{middle}/gradient/{group}'] for group in GROUPS]
-    axes.stackplot(of.steps, series, labels=AREAS, colors=AREAS.values())
-    axes.set(ylim=(0, 100), xlim=(of.steps[0], of.steps[-1]))
-    axes.set_title(of.label, loc='left')
-    axes.set_ylabel(f'gradient, {_k(middle)}')
+    labels = ['objects', f'background, hardest {_percent(middle)}', 'easy background']
+    axes.stackplot(of.steps, series, labels=labels, colors=AREAS)
+    axes.set(ylim=(0, 100), xlim=_ends(of.steps))
+    axes.set_title(names.method(of.label), loc='left')
+    axes.set_ylabel('share of the gradient')
     axes.yaxis.set_major_formatter(as_percent)
 
 
 def _draw_ratios(axes: Axes, of: Diagnosis) -> None:
     for ratio, colour in zip(of.ratios, cycle(OF_RATIO), strict=False):
         easy, missed = of.columns[f'{ratio}/gradient/easy'], of.columns[f'{ratio}/missed']
-        axes.plot(of.steps, easy, '-', color=colour, label=_k(ratio))
-        axes.plot(of.steps, missed, '--', color=colour)
-    axes.set_ylabel('easy negatives outside K')
+        # A marker, since of a single measurement there is no line.
+        marker = 'o' if len(of.steps) == 1 else None
+        axes.plot(of.steps, easy, '-', color=colour, marker=marker, label=f'K = {_percent(ratio)}')
+        axes.plot(of.steps, missed, '--', color=colour, marker=marker)
+    axes.set_ylabel('taken out')
     axes.set_yscale('symlog', linthresh=1)
     # A little below 0, where a dashed line would lie on the frame.
-    axes.set(ylim=(-0.1, 100), xlim=(of.steps[0], of.steps[-1]))
+    axes.set(ylim=(-0.1, 100), xlim=_ends(of.steps))
     axes.yaxis.set_major_locator(FixedLocator([0, 1, 10, 100]))
     axes.yaxis.set_major_formatter(as_percent)
 
 
-def _k(ratio: str) -> str:
-    return f'K = {100 * float(ratio):g} %'
+def _percent(ratio: str) -> str:
+    return f'{100 * float(ratio):g} %'
+
+
+def _ends(steps: Sequence[int]) -> tuple[int, int]:
+    """Of an axis, wide enough for a single step."""
+    return steps[0], max(steps[-1], steps[0] + 1)
 
 
 @matplotlib.rc_context(STYLE)
@@ -246,8 +251,10 @@ def draw_background(records: Sequence[Record], name: str) -> Figure | None:
     axes = figure.subplots()
     ratio = smallest_in_all(found)
     for each in found:
-        axes.plot(each.steps, each.columns[f'{ratio}/gradient/easy'], label=each.label)
-    axes.set(xlabel='iteration', ylabel=f'gradient outside {_k(ratio)}', ylim=(0, 100))
+        easy, marker = each.columns[f'{ratio}/gradient/easy'], 'o' if len(each.steps) == 1 else None
+        axes.plot(each.steps, easy, marker=marker, label=names.method(each.label))
+    axes.set(xlabel='iteration', ylim=(0, 100))
+    axes.set_ylabel(f'share of the gradient of\nbackground beyond K = {_percent(ratio)}')
     axes.yaxis.set_major_formatter(as_percent)
     figure.legend(loc='outside lower center', ncols=2)
     return figure

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from . import tables
+from . import names, tables
 from .plots import BLUE, GREY, RED, STYLE
 from .records import Record
 from .report import Verdict, columns, verdict, widened
@@ -145,7 +145,7 @@ def draw(found: Sequence[Gain]) -> Figure:
     for axes, (data, detectors) in zip(panels, places.items(), strict=True):
         usual = mode(gain.metric for group in detectors.values() for gain in group)
         rows += _draw_rows(axes, detectors, usual)
-        axes.set_title(f'{data}, {usual}', fontweight='bold', fontsize=10)
+        axes.set_title(f'{data}, {names.metric(usual)}', fontweight='bold', fontsize=10)
         axes.axvline(0, color='black', linewidth=0.8, zorder=0)
         axes.spines[['top', 'right', 'left']].set_visible(False)
     figure.supxlabel(
@@ -169,9 +169,9 @@ def _draw_rows(axes: Axes, detectors: dict[str, list[Gain]], usual: str) -> floa
     for detector, group in detectors.items():
         axes.text(0, place, detector, transform=axes.get_yaxis_transform(), **HEAD)
         for gain in group:
-            own = '' if gain.metric == usual else f' ({gain.metric})'
+            own = '' if gain.metric == usual else f' ({names.metric(gain.metric)})'
             label = textwrap.fill(
-                f'{gain.study}: {gain.variant}{own}',
+                f'{gain.study}: {names.method(gain.variant)}{own}',
                 44,
                 break_long_words=False,
                 break_on_hyphens=False,

@@ -73,7 +73,7 @@ def differences(methods: Methods, name: str, confidence: float = 0.95) -> dict[s
 
 
 def markdown(records: Sequence[Record], columns: dict[str, str], configs: str = '') -> str:
-    """A row a method: number of seeds, means and standard deviations, difference, minutes.
+    """A row a method: number of seeds, means, deviations, difference, minutes if they are known.
 
     Records without any variant have no differences.
 
@@ -86,7 +86,9 @@ def markdown(records: Sequence[Record], columns: dict[str, str], configs: str = 
     first_title, first = next(iter(columns.items()))
     changes = differences(methods, first)
     titles = ['method', 'seeds', *columns]
-    titles += [f'{first_title}: difference', 'minutes'] if changes else ['minutes']
+    titles += [f'{first_title}: difference'] if changes else []
+    timed = any(record.minutes is not None for record in records)
+    titles += ['minutes'] if timed else []
     rows = []
     for label, runs in methods.items():
         seeds = sorted(runs)
@@ -95,7 +97,9 @@ def markdown(records: Sequence[Record], columns: dict[str, str], configs: str = 
         if changes:
             cells.append(interval(changes[label]) if label in changes else '')
         minutes = [run.minutes for run in runs.values() if run.minutes is not None]
-        rows.append([*cells, f'{np.mean(minutes):.0f}' if minutes else ''])
+        if timed:
+            cells.append(f'{np.mean(minutes):.0f}' if minutes else '')
+        rows.append(cells)
     return typeset(titles, rows)
 
 

@@ -56,8 +56,12 @@ def test_priors_are_dealt_evenly_or_not_at_all():
         counts_by_level([3, 3, 3], 7)
 
 
-def test_the_plot_holds_the_boxes_and_the_priors():
+def test_the_plot_holds_the_boxes_and_old_and_new_priors_apart():
     sizes, priors = np.array([[3.0, 4.0], [30.0, 40.0]]), np.array([[3.0, 4.0]])
-    boxes, squares = draw(sizes, priors).collections
+    own = np.array([[30.0, 40.0], [60.0, 20.0]])
+    boxes, circles, squares = draw(sizes, priors, own).collections
     assert boxes.get_offsets().tolist() == sizes.tolist()
+    assert circles.get_offsets().tolist() == own.tolist()
+    assert circles.get_label() == '2 old priors, mean IoU 0.505'  # 1 and 0.01
     assert squares.get_offsets().tolist() == priors.tolist()
+    assert len(draw(sizes, priors).collections) == 2

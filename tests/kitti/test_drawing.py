@@ -40,6 +40,21 @@ def test_the_labels_pass_the_checks_and_have_every_kind_of_object(tmp_path):
     assert np.unique(objects.frame[real]).size < 31  # some frame is empty
 
 
+def test_parked_cars_touch_their_neighbours_and_are_the_most():
+    _, labels = draw_frame(np.random.default_rng([0, 3]), parked=True)
+    cars = np.array([line.split()[4:8] for line in labels if line.startswith('Car')], float)
+    assert len(cars) > len(labels) / 2
+    gaps = np.abs(cars[:, None, 0] - cars[None, :, 2]).min(axis=1)
+    assert (gaps < 0.35 * (cars[:, 2] - cars[:, 0])).mean() > 0.5
+
+
+def test_a_set_with_parked_cars_is_another(tmp_path):
+    plain = files(draw_kitti(tmp_path, num_train=1, num_val=1))
+    parked = files(draw_kitti(tmp_path, num_train=1, num_val=1, parked=True))
+    assert parked['training/image_2/000000.jpg'] != plain['training/image_2/000000.jpg']
+    assert files(draw_kitti(tmp_path, num_train=1, num_val=1)) == plain
+
+
 def test_a_car_cut_in_half_by_the_border_and_mostly_hidden():
     line = _label(Thing('Car', (-50.0, 100.0, 50.0, 160.0), 20.0, (1.5, 3.0)), visible=0.3)
     assert line.split()[:8] == ['Car', '0.50', '2', '0.00', '0.00', '100.00', '50.00', '160.00']

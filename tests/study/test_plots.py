@@ -39,11 +39,14 @@ def test_metrics_of_kitti_are_in_percent_already(study_of):
 
 def test_differences_are_drawn_in_the_rows_of_their_names(study_of):
     # Three more seeds of the baseline alone, which are compared with nothing.
-    of = {'baseline': [*BASELINE, 0.9], 'mined': MINED, 'worse': WORSE}
+    of = {'baseline': [*BASELINE, 0.9], 'hard_ratio=0.05': MINED, 'worse': WORSE}
     figure = plots.draw_differences(study_of(MAP, of), MAP)
     (axes,) = figure.axes
     names = dict(zip(axes.get_yticks(), axes.get_yticklabels(), strict=True))
-    assert {place: name.get_text() for place, name in names.items()} == {0: 'mined', 1: 'worse'}
+    assert {place: name.get_text() for place, name in names.items()} == {
+        0: 'K\u00a05\u00a0%',
+        1: 'worse',
+    }
     _, interval, mean, seeds, _, worse, _ = lines_of(axes)
     assert mean == (pytest.approx([2]), [0])
     assert seeds == (pytest.approx([1, 2, 3]), [pytest.approx(plots.BENEATH)] * 3)
@@ -51,6 +54,9 @@ def test_differences_are_drawn_in_the_rows_of_their_names(study_of):
     assert interval[0][0] < 2 < interval[0][1] and interval[1] == [0, 0]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ['mean and its 95 % interval', 'a seed']
+    assert axes.get_xlabel() == 'mAP: difference to the baseline, in percentage points'
+    ticks = axes.xaxis.get_major_formatter()
+    assert [ticks(value, 0) for value in (-5, 0, 2.5)] == ['-5', '0', '+2.5']
 
 
 def test_a_single_seed_is_drawn_without_an_interval(study_of):
@@ -87,7 +93,7 @@ def test_learning_is_the_mean_over_seeds_and_their_range(learned):
 def test_learning_is_drawn_by_loss_and_metric_and_a_single_epoch_is_seen(learned):
     figure = plots.draw_learning(learned, MAP)
     loss, metric = figure.axes
-    assert (loss.get_title(), metric.get_title()) == ('loss', MAP)
+    assert (loss.get_title(), metric.get_title()) == ('loss', 'mAP')
     assert lines_of(loss) == [([1], [4])]
     assert loss.get_lines()[0].get_marker() == 'o'
     assert lines_of(metric) == [([2, 3], pytest.approx([20, 40]))]
@@ -97,7 +103,7 @@ def test_learning_is_drawn_by_loss_and_metric_and_a_single_epoch_is_seen(learned
 
 def test_without_recorded_losses_the_metric_is_drawn_alone(learned):
     (axes,) = plots.draw_learning([replace(one, losses={}) for one in learned], MAP).axes
-    assert axes.get_title() == MAP
+    assert axes.get_title() == 'mAP'
 
 
 # --- who carries the gradient ---------------------------------------------------------------------
@@ -147,21 +153,32 @@ def test_the_diagnosis_is_drawn_with_the_names_of_its_areas_and_lines(diagnosed)
     areas = dict(zip(left.get_legend_handles_labels()[1], left.collections, strict=True))
     top = {name: area.get_datalim(left.transData).y1 for name, area in areas.items()}
     # Stacked: positives to 60, with the hard negatives to 80, and all to 100.
-    assert top == pytest.approx({'positives': 60, 'hard negatives': 80, 'easy negatives': 100})
+    assert top == pytest.approx(
+        {'objects': 60, 'background, hardest 30 %': 80, 'easy background': 100}
+    )
     by_name = {line.get_label(): [*line.get_ydata()] for line in right.get_lines()}
-    assert left.get_ylabel() == 'gradient, K = 30 %'
+    assert left.get_ylabel() == 'share of the gradient'
     assert by_name['K = 50 %'] == pytest.approx([50, 40])
     assert by_name['K = 10 %'] == pytest.approx([90, 80])
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == [*areas, 'K = 50 %', 'K = 30 %', 'K = 10 %', 'positives outside K']
+    ratios = ['K = 50 %', 'K = 30 %', 'K = 10 %']
+    assert texts == [*areas, *ratios, 'of the gradient', 'of the positives']
 
 
 def test_the_background_is_that_outside_the_smallest_k_of_all_methods(diagnosed):
     (axes,) = plots.draw_background(diagnosed, MAP).axes
     drawn = {line.get_label(): [*line.get_ydata()] for line in axes.get_lines()}
     assert drawn == {'baseline': pytest.approx([60, 20]), 'mined': pytest.approx([20, 10])}
-    assert axes.get_ylabel() == 'gradient outside K = 30 %'  # 10 % was diagnosed in one alone
+    assert axes.get_ylabel().endswith('K = 30 %')  # 10 % was diagnosed in one alone
     assert axes.yaxis.get_major_formatter()(60, 0) == '60 %'
+
+
+@pytest.mark.parametrize('draw', [plots.draw_diagnosis, plots.draw_background])
+def test_a_single_measurement_is_seen(draw, diagnosed):
+    one = {key: values[:1] for key, values in diagnosed[0].diagnosis.items()}
+    figure = draw([replace(diagnosed[0], diagnosis=one)], MAP)
+    assert all(line.get_marker() == 'o' for line in figure.axes[-1].get_lines())
+    assert figure.axes[-1].get_lines() and figure.axes[0].get_xlim()[1] > 1
 
 
 # --- all ------------------------------------------------------------------------------------------

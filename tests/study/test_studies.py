@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_lrm.study.documents import NO_STUDIES
 from mmdet_lrm.study.fairness import initial_weights, planned_before
 from mmdet_lrm.study.plan import LRM, make_plan
 from mmdet_lrm.study.reading import read_study
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PLANNED = [
     ROOT / f'configs/studies/{name}.py' for name in ('bloodpbc', 'bloodpbc_instead', 'aquarium')
 ]
-RECORDED = {file.stem for file in (ROOT / 'results').glob('*.json')} - {'heads', 'demo'}
+RECORDED = {file.stem for file in (ROOT / 'results').glob('*.json')} - {*NO_STUDIES, 'demo'}
 STUDIES = [
     file for file in sorted((ROOT / 'configs/studies').glob('*.py')) if file.stem in RECORDED
 ]

@@ -99,7 +99,7 @@ def test_the_plot_has_each_gain_in_the_row_of_its_name(cells, study_of):
     found = summary.gains('cells', cells) + summary.gains('roads', roads)
     figure = summary.draw(found)
     upper, lower = figure.axes
-    assert (upper.get_title(), lower.get_title()) == (f'CELLS, {MAP}', 'KITTI, kitti/moderate_AP40')
+    assert (upper.get_title(), lower.get_title()) == ('CELLS, mAP', 'KITTI, moderate\u00a0AP40')
     assert [each.get_text() for each in upper.get_yticklabels()] == ['cells: gain', 'cells: chance']
     gain, chance = upper.get_yticks()
     means = {

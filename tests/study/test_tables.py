@@ -38,7 +38,7 @@ def test_the_difference_is_that_of_the_first_column(study_of):
 
 def test_a_single_seed_is_called_one_in_the_place_of_an_interval(study_of):
     table = tables.markdown(study_of(AP, {'a': [10.0], 'b': [12.5]}), {'AP': AP})
-    assert table.splitlines()[3] == '| b | 1 | 12.5 | +2.5, one seed |  |'
+    assert table.splitlines()[3] == '| b | 1 | 12.5 | +2.5, one seed |'
 
 
 def test_methods_are_compared_on_the_seeds_that_all_have(study_of):

@@ -4,27 +4,33 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from mmengine.structures import InstanceData
 
 from mmdet_lrm.launch import LaunchError
-from mmdet_lrm.study.demo import METHODS, Demo, markdown_table
-from mmdet_lrm.study.trainings import Logs, Spent, Training
+from mmdet_lrm.study.demo import DECIDES, VARIANTS, Demo, in_words, matched
+from mmdet_lrm.study.plan import make_plan
+from mmdet_lrm.study.reading import compare
+from mmdet_lrm.study.records import Record
 
 TOOL = Path(__file__).parents[2] / 'tools/demo.py'
 
 
-def test_both_methods_differ_by_the_switch_alone(tmp_path):
-    configs = (Demo().config(name, tmp_path).to_dict() for name in METHODS.values())
-    baseline, mined = configs
-    assert baseline['model']['bbox_head'].pop('lrm', None) is None
-    assert mined['model']['bbox_head'].pop('lrm')['type'] == 'LRMLoss'
-    assert baseline == mined
-    assert baseline['data_root'] == str(tmp_path)
-    assert baseline['default_hooks']['checkpoint']['save_best'] is None
+def test_all_trainings_differ_by_the_mining_and_the_seed_alone(tmp_path):
+    study = compare([Demo(num_train=1, num_val=1).baseline(tmp_path)], VARIANTS, seeds=2)
+    plan = make_plan(study)  # which refuses any other difference
+    assert [(run.variant.label, run.seed) for run in plan] == [
+        *(('yolov2-tiny_kitti', 0), ('LRM', 0), ('yolov2-tiny_kitti', 1), ('LRM', 1))
+    ]
+    mining = plan[1].config.model.bbox_head.lrm
+    assert (mining.type, mining.hard_ratio, mining.nms_iou_thr) == ('LRMLoss', 0.05, 0.7)
+    assert plan[0].config.data_root == str(tmp_path / 'drawn')
 
 
 def test_the_input_and_the_priors_of_drawn_images_shrink_together(tmp_path):
-    config = Demo().config('yolov2-tiny_kitti', tmp_path)
+    config = Demo().config(tmp_path)
     assert config.train_dataloader.dataset.pipeline[2].scale == (416, 128)
     assert config.test_dataloader.dataset.pipeline[1].scale == (416, 128)
     # 16.9 x 11.9 at 640 px becomes 11.0 x 7.7 at 416 px.
@@ -32,17 +38,42 @@ def test_the_input_and_the_priors_of_drawn_images_shrink_together(tmp_path):
 
 
 def test_real_data_keeps_the_configs_size_and_schedule(tmp_path):
-    config = Demo(data=tmp_path).config('yolov2-tiny_kitti', tmp_path)
+    config = Demo(data=tmp_path).config(tmp_path)
     assert config.train_dataloader.dataset.pipeline[2].scale == (640, 192)
     assert config.train_cfg.max_epochs == config.max_epochs
 
 
-def test_the_table_has_a_row_a_method():
-    keys = ('Car_moderate', 'Pedestrian_moderate', 'Cyclist_moderate', 'moderate')
-    metrics = {f'kitti/{key}_{ap}': [1.0, 12.345] for key in keys for ap in ('AP40', 'AP11')}
-    training = Training(Path(), Path(), Logs(metrics), Spent(2.04, 9), 'process', '', {}, '')
-    table = markdown_table({'LRM': training})
-    assert table.splitlines()[2] == '| LRM |' + ' 12.3 / 12.3 |' * 4 + ' 2.0 |'
+@pytest.mark.parametrize(
+    ('with_lrm', 'words'),
+    [
+        ((32.0, 33.0, 34.0), 'LRM is better here, beyond what the seeds differ by.'),
+        ((26.0, 27.0, 28.0), 'LRM is worse here'),
+        ((29.0, 33.0, 31.0), '0 lies inside: a difference such as chance gives.'),
+        ((32.0,), 'One seed has no interval'),
+    ],
+)
+def test_the_result_is_told_in_words(with_lrm, words):
+    records = [
+        Record(label, baseline, 'x', seed, {DECIDES: value})
+        for label, baseline, values in (('a', None, (30.0, 31, 32.1)), ('LRM', 'a', with_lrm))
+        for seed, value in enumerate(values)
+    ]
+    assert words in in_words(records)
+
+
+def test_what_is_found_missed_and_false():
+    boxes = np.array([[0, 0, 10, 10], [20, 0, 30, 10]], np.float32)
+    ignored = np.array([[40, 0, 60, 20]], np.float32)
+    found = InstanceData(
+        # the first truth, the second by another class, in the ignored region, nowhere
+        bboxes=torch.tensor([[0.0, 0, 10, 9], [20, 0, 30, 10], [45, 5, 50, 10], [0, 50, 9, 60]]),
+        labels=torch.tensor([0, 1, 0, 0]),
+    ).numpy()
+    hit, false = matched(boxes, np.array([0, 0]), ignored, found)
+    assert (hit.tolist(), false.tolist()) == ([True, False], [False, True, False, True])
+    nothing = found[:0]
+    hit, false = matched(boxes, np.array([0, 0]), ignored[:0], nothing)
+    assert (hit.tolist(), false.tolist()) == ([False, False], [])
 
 
 @pytest.mark.parametrize(
@@ -64,12 +95,16 @@ def test_a_folder_that_is_no_kitti_tree_is_named_in_one_line(tmp_path):
 @pytest.mark.slow
 def test_the_demo_runs_and_does_not_repeat_what_is_finished(tmp_path):
     command = [sys.executable, str(TOOL), '--out', str(tmp_path)]
-    command += ['--num-train', '8', '--num-val', '2', '--epochs', '1']
+    command += ['--num-train', '8', '--num-val', '2', '--epochs', '1', '--seeds', '1']
     first = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert (tmp_path / 'demo.png').stat().st_size > 10_000
     table = (tmp_path / 'table.md').read_text()
-    assert table in first.stdout
+    assert table in first.stdout and '| LRM | 1 |' in table
+    told, *others = (line for line in first.stdout.splitlines() if 'drawing' not in line)
+    assert told.startswith('2 trainings, ') and 'about 1 min' in told
+    assert others[-1] == f'Picture: {tmp_path / "demo.png"}'
+    assert ' CPU minutes, ' in others[-3]
     second = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert 'epoch 1 of 1' not in second.stdout
     assert table in second.stdout
