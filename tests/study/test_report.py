@@ -130,6 +130,6 @@ def test_a_report_of_baselines_is_a_table(study_of, tmp_path):
     names = ('gradient/positives', 'gradient/hard', 'gradient/easy', 'missed')
     diagnosis = {'iter': [1]} | {f'0.25/{name}': [0.1] for name in names}
     records = study_of(AP, {'a': [1.0]}, diagnosis=diagnosis)
-    assert report.write(records, tmp_path, []).endswith('| a | 1 | 1.0 |  |\n')
+    assert report.write(records, tmp_path, []).endswith('| a | 1 | 1.0 |\n')
     names = sorted(file.name for file in tmp_path.iterdir())
     assert names == ['background.png', 'diagnosis.png', 'table.csv', 'table.md']
