@@ -219,3 +219,20 @@ def test_what_waits_is_seen(accelerator, step, reason):
     x = accelerator.put(torch.rand(4))
     with accelerator.watch(), pytest.raises(Waits, match=reason):
         step(x)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('kind', 'options'), HEADS)
+def test_the_loss_compiles_to_one_graph_that_still_reports(kind, options):
+    head, maps = head_and_maps(kind, options)
+    truth = InstanceData(bboxes=torch.tensor([[4.0, 4, 20, 30]]), labels=torch.tensor([0]))
+    others = [truth] * NUM_IMAGES, [META] * NUM_IMAGES
+    compiled = torch.compile(head.loss_by_feat, fullgraph=True, backend='eager', dynamic=False)
+    losses = head.loss_by_feat(*maps, *others)
+    assert losses.keys() == compiled(*maps, *others).keys()
+    for term, loss in compiled(*maps, *others).items():
+        torch.testing.assert_close(loss, losses[term])
+    with torch.no_grad():
+        maps[0][0][1] = torch.nan
+    with pytest.raises(RuntimeError, match=r'is not finite.*without torch.compile'):
+        compiled(*maps, *others)

@@ -153,13 +153,12 @@ class DarknetHSV(BaseTransform):
 
 def distort(image: np.ndarray, hue: float, saturation: float, exposure: float) -> np.ndarray:
     """An (H, W, 3) uint8 BGR image with its hue moved by ``hue`` turns, and the factors applied."""
-    hsv = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_BGR2HSV)
-    hsv[..., 0] = (hsv[..., 0] + 360 * hue) % 360
-    hsv[..., 1] *= saturation
-    hsv[..., 2] *= exposure
+    hsv = cv2.cvtColor(image.astype(np.float32), cv2.COLOR_BGR2HSV)
+    # OpenCV takes a hue from 0 up to two turns for what it is.
+    change = [[1, 0, 0, 360 * (hue % 1)], [0, saturation, 0, 0], [0, 0, exposure, 0]]
+    bgr = cv2.cvtColor(cv2.transform(hsv, np.array(change)), cv2.COLOR_HSV2BGR)
     # Too large a saturation would make a channel negative: darknet cuts the colours, not it.
-    bgr = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
-    return (bgr.clip(0, 1) * 255).round().astype(np.uint8)
+    return cv2.convertScaleAbs(np.maximum(bgr, 0, out=bgr))
 
 
 def _random_scale(bound: float) -> float:

@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Sequence
 
 import torch
+from mmdet.models import losses
+from mmdet.models.losses.utils import weight_reduce_loss
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
@@ -18,16 +20,30 @@ _REMEDY = (
 )
 
 
+_SUMS = (
+    losses.CrossEntropyLoss,
+    losses.DistributionFocalLoss,
+    losses.FocalLoss,
+    losses.L1Loss,
+    losses.MSELoss,
+    losses.QualityFocalLoss,
+    losses.SmoothL1Loss,
+    losses.VarifocalLoss,
+)
+"""Losses of which mmdet adds the weighted elements and divides."""
+
+
 @MODELS.register_module()
 class LRMElementLoss(nn.Module):
     """An element-wise mmdet loss of which only the hardest elements train.
 
     Where :class:`mmdet_lrm.LRMLoss` ranks a prior by all its terms, this ranks by one term what a
-    head passes to one loss, and filters that term alone; so it works in any head. It calls the
-    loss twice, first without gradient and reduction to rank, then with the weights of the easy
-    elements set to zero: weights, ``avg_factor`` and reduction stay the loss's own, and with
-    ``hard_ratio=1`` so does the result. In a config one line switches it on, since all other keys
-    of the loss stay as the base has them::
+    head passes to one loss, and filters that term alone; so it works in any head. Losses that mmdet
+    sums by its ``weight_reduce_loss`` are called once without reduction, and the hard ones summed.
+    Any other is called twice, first without gradient and reduction to rank, then with the weights
+    of the easy elements set to zero. Weights, ``avg_factor`` and reduction stay the loss's own, and
+    with ``hard_ratio=1`` so does the result. In a config one line switches it on, since all other
+    keys of the loss stay as the base has them::
 
         model = dict(bbox_head=dict(loss_cls=dict(type='LRMElementLoss', loss='FocalLoss')))
 
@@ -69,6 +85,8 @@ class LRMElementLoss(nn.Module):
         self.normalizer = normalizer
         self.strength = 1.0
         self._non_finite = NonFiniteReport()
+        # avg_non_ignore counts labels by itself.
+        self._sums = type(self.loss) in _SUMS and not getattr(self.loss, 'avg_non_ignore', False)
 
     def __getattr__(self, name: str) -> object:
         # Heads ask their losses for `use_sigmoid`, `activated`, `custom_cls_channels` and others.
@@ -91,27 +109,34 @@ class LRMElementLoss(nn.Module):
         given |= given.pop('kwargs', {})
         if next(iter(given.values())).numel() == 0:
             return self.loss(**given)
-        given[self._weight_name], num_kept = self._mine(given)
-        if self.normalizer == 'loss' or given.get('reduction_override') == 'none':
-            return self.loss(**given)
-        given |= dict(reduction_override='sum', avg_factor=None)
-        return self.loss(**given) / num_kept.clamp(min=1)
+        reduction = given.get('reduction_override') or self.loss.reduction
+        avg_factor = given.get('avg_factor')
+        divisor = 1
+        with torch.set_grad_enabled(self._sums and torch.is_grad_enabled()):
+            loss = self._unreduced(given)
+        mask = self._mine(given, loss.detach())
+        if self.normalizer == 'hard' and reduction != 'none':
+            reduction, avg_factor, divisor = 'sum', None, mask.sum().clamp(min=1)
+        if self._sums:
+            kept = loss * self._like(mask, loss)
+            return weight_reduce_loss(kept, None, reduction, avg_factor) / divisor
+        given[self._weight_name] = self._masked_weight(given, loss, mask)
+        return (
+            self.loss(**given | dict(reduction_override=reduction, avg_factor=avg_factor)) / divisor
+        )
 
     @torch.no_grad()
-    def _mine(self, given: dict) -> tuple[Tensor, Tensor]:
-        """The weight with zeros for the easy elements, and the number of the hard ones.
+    def _mine(self, given: dict, loss: Tensor) -> Tensor:
+        """(rankings, elements) bool, the hardest of what the losses of elements belong to.
 
-        1. Losses. 2. Rows to rank, and which elements take part. 3. Keep the hardest. 4. Back to
-        the weight's shape.
+        1. Rows to rank, and which elements take part. 2. Keep the hardest.
         """
-        loss = self._unreduced(given)  # 1
-        rows = self._rows(loss.float(), loss).sum(dim=2)  # 2
+        rows = self._rows(loss.float(), loss).sum(dim=2)  # 1
         valid = self._taking_part(given, loss, rows)
         rankings = ['the batch'] if len(rows) == 1 else None
         self._non_finite.check([type(self.loss).__name__], rows[None], rankings)
         num_keep = num_to_keep(valid, self.num_hard, self.hard_ratio, self.strength)
-        mask = hard_mask(rows, num_keep, valid)  # 3
-        return self._masked_weight(given, loss, mask), mask.sum()  # 4
+        return hard_mask(rows, num_keep, valid)  # 2
 
     def _unreduced(self, given: dict) -> Tensor:
         """The losses of elements.
@@ -139,7 +164,7 @@ class LRMElementLoss(nn.Module):
         weight = self._weight_like(given, loss)
         if weight is not None:
             weight = weight.reshape(weight.shape + (1,) * (loss.dim() - weight.dim()))
-            valid = (self._rows(weight, loss) > 0).any(dim=2).expand_as(rows)
+            valid = (self._rows(weight, loss).amax(dim=2) > 0).expand_as(rows)
         labels = _labels(given)
         if not labels.is_floating_point() and labels.numel() == rows.numel():
             ignored = getattr(self.loss, 'ignore_index', None)
@@ -156,12 +181,7 @@ class LRMElementLoss(nn.Module):
 
     def _masked_weight(self, given: dict, loss: Tensor, mask: Tensor) -> Tensor:
         """The weight in the shape that it was given in, zero where the mask (of rows) is False."""
-        if loss.dim() == 4:
-            mask = mask.view(len(loss), 1, *loss.shape[2:])
-        elif loss.dim() == 3 or (loss.dim() == 2 and self.per_image):
-            mask = mask.view(*loss.shape[:2], *[1] * (loss.dim() - 2))
-        else:
-            mask = mask.view(-1, *[1] * (loss.dim() - 1))
+        mask = self._like(mask, loss)
         weight = self._weight_like(given, loss)
         if weight is None:
             labels = _labels(given)
@@ -172,6 +192,14 @@ class LRMElementLoss(nn.Module):
         else:
             masked = weight * mask.reshape(mask.shape + (1,) * (weight.dim() - mask.dim()))
         return masked.reshape(given[self._weight_name].shape)
+
+    def _like(self, mask: Tensor, loss: Tensor) -> Tensor:
+        """The mask of rows with the dimensions of the losses, to which it broadcasts."""
+        if loss.dim() == 4:
+            return mask.view(len(loss), 1, *loss.shape[2:])
+        if loss.dim() == 3 or (loss.dim() == 2 and self.per_image):
+            return mask.view(*loss.shape[:2], *[1] * (loss.dim() - 2))
+        return mask.view(-1, *[1] * (loss.dim() - 1))
 
     def _rows(self, values: Tensor, loss: Tensor) -> Tensor:
         """Losses, or what broadcasts to them, as (rankings, elements, terms of an element)."""

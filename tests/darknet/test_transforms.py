@@ -1,3 +1,5 @@
+import colorsys
+
 import numpy as np
 import pytest
 from mmdet.structures.bbox import HorizontalBoxes
@@ -72,6 +74,20 @@ def test_colours_of_hand_worked_pixels():
     assert distort(image, 0, 1, 0.5).tolist() == [[[0, 0, 100], [50, 50, 50]]]
     assert distort(image, 0, 0.5, 1).tolist() == [[[100, 100, 200], grey]]
     assert distort(image, 0, 1, 1.5).tolist() == [[[0, 0, 255], [150, 150, 150]]]
+
+
+@pytest.mark.parametrize('change', [(0.07, 1.4, 1.3), (-0.1, 0.7, 0.8), (-0.5, 1.5, 1.5)])
+def test_distorted_colours_are_the_nearest_to_those_of_python(change):
+    hue, saturation, exposure = change
+    image = np.random.randint(0, 256, (20, 20, 3), dtype=np.uint8)
+    changed = distort(image, *change).reshape(-1, 3)
+    for pixel, found in zip(image.reshape(-1, 3), changed, strict=True):
+        h, s, v = colorsys.rgb_to_hsv(*pixel[::-1] / 255)
+        # Each channel is linear in the saturation, which here may be larger than 1.
+        h, v = (h + hue) % 1, v * exposure
+        grey, full = (np.array(colorsys.hsv_to_rgb(h, each, v)) for each in (0, 1))
+        exact = 255 * (grey + s * saturation * (full - grey)).clip(0, 1)[::-1]
+        assert np.abs(found - exact).max() <= 0.501
 
 
 def test_factors_are_as_often_inverse(monkeypatch):
