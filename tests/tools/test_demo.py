@@ -10,7 +10,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmdet_lrm.launch import LaunchError
-from mmdet_lrm.study.demo import DECIDES, VARIANTS, Demo, in_words, matched
+from mmdet_lrm.study.demo import COLUMNS, VARIANTS, Demo, in_words, matched
 from mmdet_lrm.study.plan import make_plan
 from mmdet_lrm.study.reading import compare
 from mmdet_lrm.study.records import Record
@@ -43,22 +43,31 @@ def test_real_data_keeps_the_configs_size_and_schedule(tmp_path):
     assert config.train_cfg.max_epochs == config.max_epochs
 
 
-@pytest.mark.parametrize(
-    ('with_lrm', 'words'),
-    [
-        ((32.0, 33.0, 34.0), 'LRM is better here, beyond what the seeds differ by.'),
-        ((26.0, 27.0, 28.0), 'LRM is worse here'),
-        ((29.0, 33.0, 31.0), '0 lies inside: a difference such as chance gives.'),
-        ((32.0,), 'One seed has no interval'),
-    ],
-)
-def test_the_result_is_told_in_words(with_lrm, words):
+def test_the_result_is_told_in_words_for_each_class():
+    baseline = {'Car': (30.0, 31, 32.1), 'Pedestrian': (30.0, 31, 32.1), 'Cyclist': (5, 6, 7)}
+    with_lrm = {'Car': (32.0, 33, 34), 'Pedestrian': (26, 27, 28.0), 'Cyclist': (4, 8, 6)}
     records = [
-        Record(label, baseline, 'x', seed, {DECIDES: value})
-        for label, baseline, values in (('a', None, (30.0, 31, 32.1)), ('LRM', 'a', with_lrm))
-        for seed, value in enumerate(values)
+        Record(
+            label,
+            first,
+            'x',
+            seed,
+            {COLUMNS[title]: values[seed] for title, values in metrics.items()},
+        )
+        for label, first, metrics in (('a', None, baseline), ('LRM', 'a', with_lrm))
+        for seed in range(3)
     ]
-    assert words in in_words(records)
+    lines = in_words(records).splitlines()
+    assert 'over 3 pairs of trainings' in lines[0]
+    assert [line[:22] for line in lines if 'here, beyond' in line or 'may be' in line] == [
+        'Car:        +2.0 [+1.8',
+        'Pedestrian: -4.0 [-4.2',
+        'Cyclist:    +0.0 [-4.3',
+    ]
+    assert 'Car:' in lines[4] and lines[4].endswith('better here, beyond what seeds differ by')
+    assert lines[5].endswith('worse here, beyond what seeds differ by')
+    assert lines[6].endswith('0 lies inside: it may be chance')
+    assert 'no interval' in in_words([records[0], records[3]])
 
 
 def test_what_is_found_missed_and_false():
