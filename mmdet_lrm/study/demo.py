@@ -227,7 +227,7 @@ def draw_picture(plan: Sequence[Run], folder: Path) -> Figure:
         Line2D([], [], color=color, linestyle=style, linewidth=3, label=name)
         for name, (color, style) in OF_BOX.items()
     ]
-    figure.legend(handles=[*boxes, *pictures.legend()[1:4]], loc='outside lower center', ncols=3,
+    figure.legend(handles=[*boxes, *pictures.legend()[:4]], loc='outside lower center', ncols=3,
                   fontsize=14, frameon=False)  # fmt: skip
     return figure
 
