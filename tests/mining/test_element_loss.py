@@ -151,6 +151,14 @@ def test_ignored_labels_do_not_count():
     assert loss.nonzero().flatten().tolist() == [1]
 
 
+def test_a_mean_over_the_labels_that_count_stays_one():
+    options = dict(ignore_index=255, avg_non_ignore=True)
+    pred, labels = torch.randn(8, 4), torch.tensor([0, 1, 2, 3, 0, 255, 255, 255])
+    plain = MODELS.build(dict(type='CrossEntropyLoss', **options))(pred, labels)
+    module = build('CrossEntropyLoss', hard_ratio=1.0, **options)
+    torch.testing.assert_close(module(pred, labels), plain)
+
+
 def test_maps_and_priors_are_ranked_within_their_image():
     pred = torch.tensor([[3.0, 1.0, 2.0], [30.0, 10.0, 20.0]])
     zeros = torch.zeros(2, 3)

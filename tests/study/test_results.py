@@ -1,5 +1,6 @@
 """The tables in the project's documents are those of its recorded results."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,12 @@ DOCUMENTS = find_documents(ROOT)
 def test_the_tables_of_a_document_are_current(document):
     text = document.read_text()
     assert rendered(text, document, ROOT) == text, 'run: python tools/benchmark.py --render'
+
+
+@pytest.mark.parametrize('document', DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_what_a_document_shows_and_links_is_there(document):
+    links = re.findall(r'\]\(([^)#:\s]+)(?:#[^)]*)?\)', document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
 
 
 @pytest.fixture(scope='module')
