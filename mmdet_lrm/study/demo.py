@@ -169,9 +169,13 @@ def how_long(plan: Sequence[Run], jobs: int) -> str:
     config = plan[0].config
     dataset = DATASETS.build(config.train_dataloader.dataset)
     steps = config.train_cfg.max_epochs * -(-len(dataset) // config.train_dataloader.batch_size)
-    seconds = STARTING + steps * seconds_of_step(config, dataset)
-    minutes = -(-len(plan) // jobs) * seconds / 60
+    minutes = minutes_of(len(plan), jobs, steps, seconds_of_step(config, dataset))
     return f'about {max(minutes, 1):.0f} min if this machine stays as busy as it is'
+
+
+def minutes_of(num_runs: int, jobs: int, steps: int, seconds: float) -> float:
+    """On the clock, of runs of so many steps of so many seconds, some at a time."""
+    return -(-num_runs // jobs) * (STARTING + steps * seconds) / 60
 
 
 def seconds_of_step(config: Config, dataset: Sequence) -> float:

@@ -11,7 +11,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmdet_lrm.launch import LaunchError
-from mmdet_lrm.study.demo import COLUMNS, VARIANTS, Demo, in_words, matched
+from mmdet_lrm.study.demo import COLUMNS, STARTING, VARIANTS, Demo, in_words, matched, minutes_of
 from mmdet_lrm.study.plan import make_plan
 from mmdet_lrm.study.reading import compare
 from mmdet_lrm.study.records import Record
@@ -100,6 +100,12 @@ def test_a_folder_that_is_no_kitti_tree_is_named_in_one_line(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 1
     assert f'error: {tmp_path} has no ImageSets/train.txt' in result.stderr.splitlines()[-1]
+
+
+def test_trainings_at_a_time_share_the_clock():
+    # Three rounds of two, each with its start and ten minutes of steps.
+    assert minutes_of(6, 2, 300, 2.0) == 3 * (STARTING / 60 + 10)
+    assert minutes_of(5, 2, 300, 2.0) == minutes_of(6, 2, 300, 2.0)
 
 
 @pytest.mark.slow
