@@ -1,6 +1,7 @@
 """What is said of the data before a run, and what of them stops it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -215,6 +216,12 @@ def test_boxes_without_area_and_outside_are_said(voc, tmp_path, said):
         # one pixel is rounding, two are not
         f'note: train boxes that leave their image: 1, first RBC 0 0 102 50 {of}',
     ]
+
+
+def test_no_box_leaves_an_image_whose_size_is_not_known(voc, tmp_path, said):
+    path = tmp_path / 'Annotations/a.xml'
+    path.write_text(re.sub(r'<(width|height)>\d+<', r'<\1>0<', path.read_text()))
+    assert not any('leave their image' in line for line in said(voc, 'train_dataloader')[1])
 
 
 @pytest.mark.parametrize('num', [1, 3])
