@@ -10,12 +10,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch import nn
 
-from ..deploy.models import build_detector
 from ..errors import LaunchError
-from ..launch import find_datasets, require_file, require_pretrained
+from ..mining.pictures import annotated_pipeline, draw_mining, mined_image, mining_head, png
+from ..mining.visualization import evaluation_steps
 from ..training.files import write_whole
-from .pictures import annotated_pipeline, draw_mining, mined_image, mining_head, png
-from .visualization import evaluation_steps
+from .config import find_datasets, require_file, require_pretrained
+from .models import build_detector
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -30,8 +30,7 @@ def show(
 
     Raises:
         MiningPictureError: the config's head does not mine.
-        ExportError: the checkpoint is of another network.
-        LaunchError: a file is missing or cannot be read.
+        LaunchError: a file is missing, cannot be read, or is of another network.
     """
     for image in images:
         require_file('image', image)
