@@ -14,8 +14,9 @@ from ..errors import LaunchError
 from ..mining.pictures import annotated_pipeline, draw_mining, mined_image, mining_head, png
 from ..mining.visualization import evaluation_steps
 from ..training.files import write_whole
-from .config import find_datasets, require_file, require_pretrained
+from .config import require_file, require_pretrained
 from .models import build_detector
+from .nodes import find_datasets
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -55,7 +56,7 @@ def first_model(cfg: Config, checkpoint: str | Path | None) -> nn.Module:
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     if checkpoint:
         return build_detector(cfg, checkpoint)
-    require_pretrained(cfg.model, 'model')
+    require_pretrained(cfg.model)
     set_random_seed((cfg.get('randomness') or {}).get('seed') or 0)
     model = MODELS.build(cfg.model)
     try:
