@@ -29,9 +29,9 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
     from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses
     from .mining.schedule import LRMScheduleHook
     from .mining.visualization import MiningVisualizationHook
-    from .study.voc_metric import VOCClassMetric
     from .training.checkpoints import SafeCheckpointHook
     from .training.seeding import RepeatableRandomHook
+    from .voc_metric import VOCClassMetric
 
     __all__ += [
         'BurnInLR',

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from ..configs import lengthened
 from ..launch import (
     check_data,
     config_path,
@@ -187,12 +188,8 @@ def change(config: Config, options: Mapping[str, object]) -> None:
 def set_epochs(config: Config, epochs: int) -> None:
     """With the schedules that end with the training."""
     old = config.train_cfg.get('max_epochs')
-    config.train_cfg.max_epochs = epochs
-    for each in config.param_scheduler:
-        if each.get('end') == old and each.get('by_epoch', True):
-            each.end = epochs
-            if 'T_max' in each:  # counted from where the schedule begins
-                each.T_max += epochs - old
+    schedule = lengthened(config.param_scheduler, old, epochs)
+    config.merge_from_dict({'train_cfg.max_epochs': epochs, 'param_scheduler': schedule})
 
 
 def set_input_size(config: Config, size: tuple[int, int]) -> None:
