@@ -29,6 +29,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
     from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses
     from .mining.schedule import LRMScheduleHook
     from .mining.visualization import MiningVisualizationHook
+    from .study.fewer_labels import LoadFewerAnnotations
     from .study.voc_metric import VOCClassMetric
     from .training.checkpoints import SafeCheckpointHook
     from .training.seeding import RepeatableRandomHook
@@ -48,6 +49,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
         'LRMSSDHead',
         'LRMScheduleHook',
         'LRMYOLOV3Head',
+        'LoadFewerAnnotations',
         'MiningDiagnosisHook',
         'MiningVisualizationHook',
         'PassthroughNeck',
