@@ -41,8 +41,9 @@ class BuildWithMim(build_py):
 version = re.search(r"__version__ = '(.+)'", (ROOT / 'mmdet_lrm/version.py').read_text())[1]
 # What writes and runs exported files; a device needs numpy, OpenCV and onnxruntime alone.
 deploy = ['onnx', 'onnxruntime', 'onnxscript']
-# With `deploy`: an exported file that nothing checks is worse than none.
-tests = ['hypothesis', 'pytest', *deploy]
+# With `deploy`: an exported file that nothing checks is worse than none. With xdist: one process
+# takes more than half an hour for all tests, as many as there are cores share them.
+tests = ['hypothesis', 'pytest', 'pytest-xdist', *deploy]
 
 setup(
     name='mmdet_lrm',
