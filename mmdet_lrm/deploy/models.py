@@ -9,9 +9,9 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
+from ..configs import pipeline_of
 from ..launch import config_path, load_checkpoint, require_file
 from .detector import ExportError
-from .preprocessing import test_pipeline
 
 
 def read_config(name: str) -> Config:
@@ -64,8 +64,8 @@ def find_pictures(cfg: Config, number: int) -> list[str]:
 
 def loading(cfg: Config) -> Compose:
     """The test pipeline without its truths."""
-    steps = [step for step in test_pipeline(cfg) if step['type'] != 'LoadAnnotations']
-    return Compose([TRANSFORMS.build(step) for step in steps])
+    steps = pipeline_of(cfg.get('test_dataloader'))
+    return Compose([TRANSFORMS.build(each) for each in steps if each['type'] != 'LoadAnnotations'])
 
 
 def prepare(model: nn.Module, pipeline: Compose, pictures: Sequence[str | Path]) -> dict:
