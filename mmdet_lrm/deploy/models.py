@@ -10,26 +10,8 @@ from mmengine.dataset import pseudo_collate
 from torch import nn
 
 from ..configs import pipeline_of
-from ..launch import config_path, load_checkpoint, require_file
+from ..launch import load_checkpoint
 from .detector import ExportError
-
-
-def read_config(name: str) -> Config:
-    """The file of a config, or a shipped one as ``mmdet_lrm::yolov2_kitti.py``.
-
-    Raises:
-        ExportError: it cannot be read, or has no model.
-        LaunchError: there is no such file.
-    """
-    path = config_path(name)
-    require_file('config', path)
-    try:
-        cfg = Config.fromfile(path)
-    except (SyntaxError, ImportError, OSError, KeyError, TypeError) as error:
-        raise ExportError(f"the config '{path}' cannot be read: {error}") from error
-    if 'model' not in cfg:
-        raise ExportError(f"the config '{path}' has no model")
-    return cfg
 
 
 def class_names(cfg: Config, checkpoint: Path, num_classes: int) -> list[str]:
