@@ -30,6 +30,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
     from .mining.schedule import LRMScheduleHook
     from .mining.visualization import MiningVisualizationHook
     from .training.checkpoints import SafeCheckpointHook
+    from .training.fewer_labels import LoadFewerAnnotations
     from .training.seeding import RepeatableRandomHook
     from .voc_metric import VOCClassMetric
 
@@ -48,6 +49,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
         'LRMSSDHead',
         'LRMScheduleHook',
         'LRMYOLOV3Head',
+        'LoadFewerAnnotations',
         'MiningDiagnosisHook',
         'MiningVisualizationHook',
         'PassthroughNeck',
