@@ -43,6 +43,8 @@ version = re.search(r"__version__ = '(.+)'", (ROOT / 'mmdet_lrm/version.py').rea
 deploy = ['onnx', 'onnxruntime', 'onnxscript']
 # With `deploy`: an exported file that nothing checks is worse than none.
 tests = ['hypothesis', 'pytest', *deploy]
+# The site of the documents: its equations are MathML, which needs no script of another server.
+docs = ['latex2mathml', 'mkdocs-material', 'mkdocstrings[python]']
 
 setup(
     name='mmdet_lrm',
@@ -74,7 +76,8 @@ setup(
         # Where MMEngine's TensorboardVisBackend writes to.
         'watch': ['tensorboard'],
         'tests': tests,
-        'dev': [*tests, 'pre-commit', 'ruff', 'tensorboard'],
+        'docs': docs,
+        'dev': [*tests, *docs, 'pre-commit', 'ruff', 'tensorboard'],
     },
     classifiers=[
         'Development Status :: 4 - Beta',
