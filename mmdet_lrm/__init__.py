@@ -29,9 +29,10 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
     from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses
     from .mining.schedule import LRMScheduleHook
     from .mining.visualization import MiningVisualizationHook
-    from .study.voc_metric import VOCClassMetric
     from .training.checkpoints import SafeCheckpointHook
+    from .training.fewer_labels import LoadFewerAnnotations
     from .training.seeding import RepeatableRandomHook
+    from .voc_metric import VOCClassMetric
 
     __all__ += [
         'BurnInLR',
@@ -48,6 +49,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
         'LRMSSDHead',
         'LRMScheduleHook',
         'LRMYOLOV3Head',
+        'LoadFewerAnnotations',
         'MiningDiagnosisHook',
         'MiningVisualizationHook',
         'PassthroughNeck',

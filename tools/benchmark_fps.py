@@ -17,8 +17,9 @@ import torch
 from mmdet_lrm import launch
 from mmdet_lrm.deploy import timing
 from mmdet_lrm.deploy.detector import ExportError
-from mmdet_lrm.deploy.models import build_detector, find_pictures, loading, read_config
+from mmdet_lrm.deploy.models import find_pictures, loading, read_config
 from mmdet_lrm.deploy.preprocessing import preprocessing
+from mmdet_lrm.launch.models import build_detector
 from mmdet_lrm.training.files import write_whole
 
 

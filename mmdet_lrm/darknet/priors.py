@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..colours import BLUE, GREY, RED
 from ..errors import UserError
-from ..mining.pictures import BLUE, GREY, RED
 
 MUTATION = 0.1  # largest standard deviation of the logarithm of a side
 SAMPLE = 3000  # boxes

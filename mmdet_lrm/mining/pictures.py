@@ -22,12 +22,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from ..colours import BLUE, GREY, RED
 from ..errors import UserError
 
-# Okabe and Ito's colours, which the colour-blind can tell apart (jfly.uni-koeln.de/color).
-BLUE, ORANGE, GREEN = '#0072B2', '#E69F00', '#009E73'
-RED, SKY, PURPLE = '#D55E00', '#56B4E9', '#CC79A7'
-GREY = '#888888'
 POSITIVE, HARD, TRUTH = BLUE, RED, 'black'
 PANEL = 6.5  # inches wide
 DECADES = 4  # of the colours, downwards from the largest loss
