@@ -18,7 +18,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(TEST_JOBS) --dist loadfile
 export MMCV_WHEELS DEVICE TORCH_INDEX_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help venv setup test test-slow test-all lint format demo wheel clean
+.PHONY: help venv setup test test-slow test-all lint format demo docs wheel clean
 
 help:  ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -49,10 +49,13 @@ format: venv  ## Bring the code into form
 demo: venv  ## Train without and with mining, and compare
 	$(BIN)/python tools/demo.py $(if $(DATA),--data $(DATA)) $(DEMO_ARGS)
 
+docs: venv  ## Build the site of the documents into site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 wheel: venv  ## Build the wheel into dist/
 	rm -rf build
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir $(WHEEL_DIR) .
 
 clean:  ## Remove what builds and tests left; environments and results stay
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -44,6 +44,8 @@ deploy = ['onnx', 'onnxruntime', 'onnxscript']
 # With `deploy`: an exported file that nothing checks is worse than none. With xdist: one process
 # takes more than half an hour for all tests, as many as there are cores share them.
 tests = ['hypothesis', 'pytest', 'pytest-xdist', *deploy]
+# The site of the documents: its equations are MathML, which needs no script of another server.
+docs = ['latex2mathml', 'mkdocs-material', 'mkdocstrings[python]']
 
 setup(
     name='mmdet_lrm',
@@ -75,7 +77,8 @@ setup(
         # Where MMEngine's TensorboardVisBackend writes to.
         'watch': ['tensorboard'],
         'tests': tests,
-        'dev': [*tests, 'pre-commit', 'ruff', 'tensorboard'],
+        'docs': docs,
+        'dev': [*tests, *docs, 'pre-commit', 'ruff', 'tensorboard'],
     },
     classifiers=[
         'Development Status :: 4 - Beta',

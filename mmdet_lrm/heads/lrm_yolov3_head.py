@@ -6,7 +6,7 @@ import torch
 from mmdet.models.dense_heads import YOLOV3Head
 from mmdet.models.task_modules.assigners import GridAssigner
 from mmdet.registry import MODELS
-from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
+from mmdet.utils import InstanceList, OptInstanceList
 from torch import Tensor
 
 from ..mining.element_loss import refuse_element_losses
@@ -39,27 +39,11 @@ class LRMYOLOV3Head(MinedHead, YOLOV3Head):
 
     The terms are ``loss_cls``, ``loss_conf``, ``loss_xy`` and ``loss_wh``.
 
-    Args:
-        lrm: Config of :class:`mmdet_lrm.LRMLoss`; None trains on all priors, by the parent's own
-            code unless ``ignore_iof_thr`` is given.
-        ignore_iof_thr: A prior of whose box more than this share, in [0, 1], lies in an ignored
-            instance is no negative, and neither ranks nor trains, unless a truth is assigned to it.
-            The parent does not look at ignored instances. None: 0.5 with ``lrm``, and as the parent
-            without. Give the baseline of a comparison the same number.
+    The arguments are the parent's and those of :class:`.MinedHead`; without ``lrm`` all priors
+    train.
     """
 
     loss_terms = ('loss_cls', 'loss_conf', 'loss_xy', 'loss_wh')
-
-    def __init__(
-        self,
-        *args,
-        lrm: OptConfigType = None,
-        ignore_iof_thr: float | None = None,
-        **kwargs,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.take_options(lrm, ignore_iof_thr)
-        self.selection = self.lrm or AllPriors()
 
     def loss_by_feat(
         self,
@@ -229,7 +213,10 @@ class LRMYOLOV3Head(MinedHead, YOLOV3Head):
             decoded.append(decode_boxes(self.bbox_coder, priors, deltas, stride))
         return torch.cat(decoded, dim=1)
 
-    def _check_what_is_vectorised(self) -> None:
+    def _selection_without_lrm(self) -> AllPriors:
+        return AllPriors()
+
+    def _prepare(self) -> None:
         if self.train_cfg and type(self.assigner) is not GridAssigner:
             raise ValueError(
                 f'train_cfg.assigner is {type(self.assigner).__name__}; with lrm or '

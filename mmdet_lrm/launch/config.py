@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 
 import mmdet_lrm
 
@@ -111,6 +112,26 @@ def config_path(name: str) -> str:
     if package != mmdet_lrm.__name__:
         raise LaunchError(f"the config '{name}' must be a path, or mmdet_lrm::FILE")
     return mmdet_lrm.config(file)
+
+
+def read_config(name: str | Path) -> Config:
+    """The config of a detector, of its file, or a shipped one, as :func:`config_path` has it.
+
+    Raises:
+        LaunchError: there is no such file, it cannot be read, or it has no model.
+    """
+    path = config_path(str(name))
+    require_file('config', path)
+    try:
+        cfg = Config.fromfile(path)
+    except (
+        *(OSError, SyntaxError, NameError, ImportError),
+        *(LookupError, TypeError, ValueError, ConfigParsingError),
+    ) as error:
+        raise LaunchError(f"'{path}' cannot be read as a config: {error}") from error
+    if 'model' not in cfg:
+        raise LaunchError(f"'{path}' has no model; it is no config of a detector")
+    return cfg
 
 
 def require_file(what: str, path: str | Path) -> None:
