@@ -54,7 +54,7 @@ setup(
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    license_files=['LICENSE'],
+    license_files=['LICENSE', 'NOTICE'],
     python_requires='>=3.10',
     packages=find_packages(include=['mmdet_lrm', 'mmdet_lrm.*']),
     # An editable install is then a path, which Python reads before it takes a clone named like the
