@@ -43,10 +43,10 @@ def values(runs: dict[int, Record], name: str, seeds: Sequence[int]) -> list[flo
         ReportError: it was not recorded.
     """
     for run in runs.values():
-        if name not in run.metrics:
+        if name not in run.values:
             known = ', '.join(run.metrics)
             raise ReportError(f"the runs of '{run.label}' have no metric '{name}', but {known}")
-    found = (runs[seed].metrics[name] for seed in seeds)
+    found = (runs[seed].values[name] for seed in seeds)
     return [percent(name, np.nan if value is None else value) for value in found]
 
 
