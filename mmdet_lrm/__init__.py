@@ -29,6 +29,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
     from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses
     from .mining.schedule import LRMScheduleHook
     from .mining.visualization import MiningVisualizationHook
+    from .training.channels_last import ChannelsLastHook
     from .training.checkpoints import SafeCheckpointHook
     from .training.fewer_labels import LoadFewerAnnotations
     from .training.seeding import RepeatableRandomHook
@@ -36,6 +37,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
 
     __all__ += [
         'BurnInLR',
+        'ChannelsLastHook',
         'Darknet19',
         'DarknetHSV',
         'DarknetJitter',
