@@ -31,6 +31,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
     from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses, build_miner
     from .mining.schedule import LRMScheduleHook
     from .mining.visualization import MiningVisualizationHook
+    from .training.channels_last import ChannelsLastHook
     from .training.checkpoints import SafeCheckpointHook
     from .training.fewer_labels import LoadFewerAnnotations
     from .training.seeding import RepeatableRandomHook
@@ -38,6 +39,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
 
     __all__ += [
         'BurnInLR',
+        'ChannelsLastHook',
         'Darknet19',
         'DarknetHSV',
         'DarknetJitter',
