@@ -6,12 +6,10 @@ _base_ = [
     './_base_/default_runtime.py',
 ]
 
+from mmdet_lrm.configs import with_pipeline
+
 train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(pipeline=_base_.train_pipeline, **each) for each in (_base_.voc07, _base_.voc12)
-        ]
-    )
+    dataset=dict(datasets=with_pipeline(_base_.train_pipeline, _base_.voc07, _base_.voc12))
 )
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader

@@ -5,6 +5,9 @@ _base_ = [
     './_base_/schedules/sgd.py',
     './_base_/default_runtime.py',
 ]
+
+from mmdet_lrm.configs import with_pipeline
+
 # The recipe of darknet's yolov2-voc.cfg; in brackets the key there that a number comes from.
 # Give darknet19_448.conv.23, imported by tools/darknet.py with --backbone, as it is trained from.
 pretrained = None
@@ -28,11 +31,7 @@ model = dict(
 train_dataloader = dict(
     batch_size=64,  # [batch]; smaller ones want optim_wrapper.accumulative_counts
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        datasets=[
-            dict(pipeline=_base_.train_pipeline, **each) for each in (_base_.voc07, _base_.voc12)
-        ]
-    ),
+    dataset=dict(datasets=with_pipeline(_base_.train_pipeline, _base_.voc07, _base_.voc12)),
 )
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader

@@ -6,6 +6,8 @@ _base_ = [
     './_base_/default_runtime.py',
 ]
 
+from mmdet_lrm.configs import lengthened
+
 # Your own data in COCO's layout: folders of images, and a JSON file of annotations for each.
 data_root = '{{$DATA_ROOT:data/mine}}'
 classes = ('RBC', 'WBC', 'Platelets')
@@ -22,12 +24,11 @@ model = dict(
     backbone=dict(init_cfg=pretrained and dict(type='Pretrained', checkpoint=pretrained)),
     bbox_head=dict(num_classes=len(classes)),
 )
+dataset = dict(type='CocoDataset', data_root=data_root, metainfo=dict(classes=classes))
 train_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(
-        type='CocoDataset',
-        data_root=data_root,
-        metainfo=dict(classes=classes),
+        **dataset,
         ann_file=train_json,
         data_prefix=dict(img=train_images),
         pipeline=_base_.train_pipeline,
@@ -36,9 +37,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(
-        type='CocoDataset',
-        data_root=data_root,
-        metainfo=dict(classes=classes),
+        **dataset,
         ann_file=val_json,
         data_prefix=dict(img=val_images),
         test_mode=True,
@@ -49,7 +48,4 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='CocoMetric', metric='bbox', ann_file=f'{data_root}/{val_json}')
 test_evaluator = val_evaluator
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    _base_.param_scheduler[0],
-    {**_base_.param_scheduler[1], 'end': max_epochs, 'T_max': max_epochs},
-]
+param_scheduler = lengthened(_base_.param_scheduler, _base_.max_epochs, max_epochs)

@@ -6,6 +6,8 @@ _base_ = [
     './_base_/default_runtime.py',
 ]
 
+from mmdet_lrm.configs import lengthened
+
 # Your own data in VOC's layout: JPEGImages, Annotations, and lists of names without ending.
 data_root = '{{$DATA_ROOT:data/mine}}'
 classes = ('RBC', 'WBC', 'Platelets')
@@ -20,14 +22,17 @@ model = dict(
     backbone=dict(init_cfg=pretrained and dict(type='Pretrained', checkpoint=pretrained)),
     bbox_head=dict(num_classes=len(classes)),
 )
+dataset = dict(
+    type='XMLDataset',
+    data_root=data_root,
+    metainfo=dict(classes=classes),
+    data_prefix=dict(sub_data_root=''),
+)
 train_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(
-        type='XMLDataset',
-        data_root=data_root,
-        metainfo=dict(classes=classes),
+        **dataset,
         ann_file=train_list,
-        data_prefix=dict(sub_data_root=''),
         # A box without area is ignored.
         filter_cfg=dict(bbox_min_size=1),
         pipeline=_base_.train_pipeline,
@@ -36,11 +41,8 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(
-        type='XMLDataset',
-        data_root=data_root,
-        metainfo=dict(classes=classes),
+        **dataset,
         ann_file=val_list,
-        data_prefix=dict(sub_data_root=''),
         test_mode=True,
         pipeline=_base_.test_pipeline,
     ),
@@ -49,7 +51,4 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='VOCMetric', metric='mAP', eval_mode='area', prefix='voc')
 test_evaluator = val_evaluator
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    _base_.param_scheduler[0],
-    {**_base_.param_scheduler[1], 'end': max_epochs, 'T_max': max_epochs},
-]
+param_scheduler = lengthened(_base_.param_scheduler, _base_.max_epochs, max_epochs)

@@ -1,4 +1,7 @@
-"""What a config file takes of this package: where the shipped ones lie, and other input sizes."""
+"""What config files take of this package: where the shipped ones lie, and lists made anew.
+
+In a config that inherits, a dict is merged into the base's, and a list takes its place.
+"""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -51,3 +54,30 @@ def resized(pipeline: Sequence[Mapping], scale: tuple[int, int]) -> list[dict]:
         scale: Width and height of the input, in pixels.
     """
     return [{**step, 'scale': scale} if 'scale' in step else {**step} for step in pipeline]
+
+
+def pipeline_of(loader: Mapping | None) -> list[dict]:
+    """The steps of a loader's data set, whatever wraps it; none of no loader."""
+    node = loader
+    while node and 'pipeline' not in node:
+        node = node.get('dataset')
+    return list(node['pipeline']) if node else []
+
+
+def with_pipeline(pipeline: Sequence[Mapping], *datasets: Mapping) -> list[dict]:
+    """Data sets that all have this pipeline, to be joined by ConcatDataset."""
+    return [dict(pipeline=pipeline, **each) for each in datasets]
+
+
+def lengthened(schedule: Sequence[Mapping], old: int, new: int) -> list[dict]:
+    """A copy of the ``param_scheduler`` of ``old`` epochs for ``new`` ones.
+
+    Parts that end with the training by epoch still do, and T_max, which counts from where a part
+    begins, is as much longer; all others stay.
+    """
+    return [
+        {**each, 'end': new} | ({'T_max': each['T_max'] + new - old} if 'T_max' in each else {})
+        if each.get('end') == old and each.get('by_epoch', True)
+        else {**each}
+        for each in schedule
+    ]

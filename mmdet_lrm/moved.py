@@ -11,7 +11,7 @@ MOVED = {
     'anchors': 'darknet.priors',
     'backbones': 'darknet.networks',
     'benchmark': 'study',
-    'benchmark.class_ap': 'study.voc_metric',
+    'benchmark.class_ap': 'voc_metric',
     'benchmark.fairness': 'study.fairness',
     'benchmark.plots': 'study.plots',
     'benchmark.statistics': 'study.statistics',
@@ -24,14 +24,15 @@ MOVED = {
     'kitti.prepare': 'kitti.preparing',
     'lrm_element_loss': 'mining.element_loss',
     'lrm_loss': 'mining.lrm_loss',
+    'mining.showing': 'launch.showing',
     'necks': 'darknet.neck',
     'pictures': 'mining.pictures',
     'pipelines': 'configs',
     'schedulers': 'darknet.schedule',
     'shipped': 'configs',
+    'study.voc_metric': 'voc_metric',
     'text': 'reading.text',
     'transforms': 'darknet.transforms',
-    'voc_metric': 'study.voc_metric',
 }
 PACKAGE = __name__.partition('.')[0]
 

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 import mmdet_lrm
-from mmdet_lrm.configs import UnknownConfigError, resized
+from mmdet_lrm.configs import UnknownConfigError, lengthened, resized
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 
@@ -54,3 +54,18 @@ def test_every_step_that_names_a_scale_is_resized_and_the_base_stays():
         dict(type='Resize', scale=(640, 192), keep_ratio=False),
     ]
     assert base[1]['scale'] == (416, 416)
+
+
+def test_parts_of_a_schedule_that_end_with_the_training_still_do_in_a_longer_one():
+    base = [
+        dict(type='LinearLR', by_epoch=False, end=30),
+        dict(type='MultiStepLR', milestones=[10]),
+        dict(type='CosineAnnealingLR', begin=2, end=30, T_max=28),
+        dict(type='ConstantLR', end=30),
+    ]
+    assert lengthened(base, 30, 40) == [
+        *base[:2],
+        dict(type='CosineAnnealingLR', begin=2, end=40, T_max=38),
+        dict(type='ConstantLR', end=40),
+    ]
+    assert base[3]['end'] == 30

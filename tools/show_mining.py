@@ -15,7 +15,7 @@ from pathlib import Path
 import installed  # noqa: F401
 
 from mmdet_lrm import launch
-from mmdet_lrm.mining.showing import show
+from mmdet_lrm.launch.showing import show
 
 
 def main() -> None:

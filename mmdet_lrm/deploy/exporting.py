@@ -16,8 +16,9 @@ from mmcv.cnn import fuse_conv_bn
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from ..launch.models import build_detector
 from .detector import Detector, ExportError
-from .models import build_detector, class_names, find_pictures, loading, prepare
+from .models import class_names, find_pictures, loading, prepare
 from .preprocessing import preprocessing
 from .survivors import survivors, with_survivors
 
@@ -60,6 +61,7 @@ def export(
 
     Raises:
         ExportError: something is missing, not supported, or the results differ; nothing is left.
+        LaunchError: the checkpoint cannot be read, or is of another network.
     """
     require_modules()
     require_place(out, opset, force)

@@ -5,13 +5,14 @@ from .checkpoints import allow_mmengine_checkpoints, load_checkpoint
 from .config import (
     add_common_arguments,
     config_path,
-    find_datasets,
     load_config,
+    read_config,
     require_data,
     require_file,
     require_pretrained,
 )
 from .data_check import check_data
+from .nodes import find_datasets
 from .parts import require_known_parts, require_parts
 from .program import leave_out_parameters, program
 from .run import testing_config, testing_parser, training_config, training_parser
@@ -31,6 +32,7 @@ __all__ = [
     'load_config',
     'load_with_variables',
     'program',
+    'read_config',
     'require_data',
     'require_file',
     'require_known_parts',

@@ -8,17 +8,14 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmengine.visualization import Visualizer
 
+from ..colours import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW
 from ..kitti.evaluation import DIFFICULTIES
 
 LONG_SIDE = 1600  # px that a picture has at least, so that its labels do not hide its objects
 FONT, LINE = 8, 1.5
 LABEL_HEIGHT = 16  # px
-IGNORED = (160, 160, 160)
-# Okabe and Ito's, which the colour-blind can tell, on dark and on bright ground.
-COLOURS = [
-    *((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66)),
-    *((213, 94, 0), (204, 121, 167), (0, 114, 178)),
-]
+IGNORED = '#A0A0A0'
+COLOURS = (SKY, ORANGE, GREEN, YELLOW, RED, PURPLE, BLUE)
 # COCO's, by the square root of the area in px.
 SIZES = {'small': 32, 'medium': 96, 'large': np.inf}
 
@@ -101,7 +98,7 @@ def drawn(image: np.ndarray, instances: list[dict], classes: Sequence[str]) -> n
             font_sizes=FONT,
             colors='black',
             vertical_alignments='bottom',
-            bboxes=dict(facecolor=np.array(colour) / 255, edgecolor='none', pad=0.8, alpha=0.9),
+            bboxes=dict(facecolor=colour, edgecolor='none', pad=0.8, alpha=0.9),
         )
     return visualizer.get_image()
 

@@ -4,16 +4,17 @@ import argparse
 import inspect
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from mmdet.registry import MODELS
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 
 import mmdet_lrm
 
 from ..errors import LaunchError
 from .checkpoints import protect_checkpoints, require_checkpoint
+from .nodes import find_datasets, nodes
 from .settings import Settings
 from .variables import load_with_variables
 
@@ -76,17 +77,17 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
-    require_mining_heads(cfg.get('model') or {}, 'model')
+    require_mining_heads(cfg.get('model') or {})
     require_writable(cfg.work_dir)
     return cfg
 
 
-def require_mining_heads(node: object, key: str) -> None:
-    """Every module that the config gives an `lrm` can mine."""
-    if not isinstance(node, dict):
-        return
-    module = MODELS.get(node['type']) if isinstance(node.get('type'), str) else None
-    if node.get('lrm') and module and 'lrm' not in inspect.signature(module).parameters:
+def require_mining_heads(model: dict) -> None:
+    """Every module of it that is given an `lrm` can mine."""
+    for key, node in nodes(model, 'model'):
+        module = MODELS.get(node['type']) if isinstance(node.get('type'), str) else None
+        if not (node.get('lrm') and module) or 'lrm' in inspect.signature(module).parameters:
+            continue
         own = {'YOLOV3Head': 'LRMYOLOV3Head', 'SSDHead': 'LRMSSDHead'}.get(node['type'])
         remedy = (
             f"set {key}.type='{own}'"
@@ -98,8 +99,6 @@ def require_mining_heads(node: object, key: str) -> None:
             f'the config has {key}.lrm, and {node["type"]} cannot mine (YOLOV2Head, '
             f'LRMYOLOV3Head and LRMSSDHead can); {remedy}'
         )
-    for name, child in node.items():
-        require_mining_heads(child, f'{key}.{name}')
 
 
 def config_path(name: str) -> str:
@@ -113,6 +112,26 @@ def config_path(name: str) -> str:
     if package != mmdet_lrm.__name__:
         raise LaunchError(f"the config '{name}' must be a path, or mmdet_lrm::FILE")
     return mmdet_lrm.config(file)
+
+
+def read_config(name: str | Path) -> Config:
+    """The config of a detector, of its file, or a shipped one, as :func:`config_path` has it.
+
+    Raises:
+        LaunchError: there is no such file, it cannot be read, or it has no model.
+    """
+    path = config_path(str(name))
+    require_file('config', path)
+    try:
+        cfg = Config.fromfile(path)
+    except (
+        *(OSError, SyntaxError, NameError, ImportError),
+        *(LookupError, TypeError, ValueError, ConfigParsingError),
+    ) as error:
+        raise LaunchError(f"'{path}' cannot be read as a config: {error}") from error
+    if 'model' not in cfg:
+        raise LaunchError(f"'{path}' has no model; it is no config of a detector")
+    return cfg
 
 
 def require_file(what: str, path: str | Path) -> None:
@@ -149,32 +168,18 @@ def require_data(cfg: Config, *loaders: str) -> None:
                     )
 
 
-def require_pretrained(node: object, key: str) -> None:
-    """Every local checkpoint that an `init_cfg` names is there and can be read."""
-    if not isinstance(node, dict):
-        return
-    init = node.get('init_cfg') or []
-    for each in init if isinstance(init, list) else [init]:
-        file = each.get('checkpoint')
-        if not file or '://' in file:
-            continue
-        if not Path(file).is_file():
-            raise LaunchError(
-                f"{key}.init_cfg starts from '{file}', which is not a file (from "
-                f'{Path.cwd()}). Set its path in the config, or make it first: tools/darknet.py '
-                'imports weights of darknet'
-            )
-        require_checkpoint(file)
-    for name, child in node.items():
-        require_pretrained(child, f'{key}.{name}')
-
-
-def find_datasets(node: object) -> Iterator[ConfigDict]:
-    """Datasets with a root, also those inside a wrapper such as RepeatDataset."""
-    if isinstance(node, dict):
-        if 'data_root' in node:
-            yield node
-        node = node.values()
-    if not isinstance(node, str) and hasattr(node, '__iter__'):
-        for child in node:
-            yield from find_datasets(child)
+def require_pretrained(model: dict) -> None:
+    """Every local checkpoint that an `init_cfg` of it names is there and can be read."""
+    for key, node in nodes(model, 'model'):
+        init = node.get('init_cfg') or []
+        for each in init if isinstance(init, list) else [init]:
+            file = each.get('checkpoint')
+            if not file or '://' in file:
+                continue
+            if not Path(file).is_file():
+                raise LaunchError(
+                    f"{key}.init_cfg starts from '{file}', which is not a file (from "
+                    f'{Path.cwd()}). Set its path in the config, or make it first: '
+                    'tools/darknet.py imports weights of darknet'
+                )
+            require_checkpoint(file)

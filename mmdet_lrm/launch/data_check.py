@@ -16,7 +16,7 @@ from terminaltables import AsciiTable
 
 from ..errors import LaunchError, UserError
 from .annotations import READING_ERRORS, Annotations, read_annotations
-from .config import find_datasets
+from .nodes import find_datasets, nodes
 
 MAX_SHOWN = 20
 TOLERANCE = 1.0  # px by which a box may leave its image: rounding, or pixels counted from one
@@ -168,15 +168,12 @@ def _oddities(found: Annotations, loader: str) -> Iterator[str]:
             )
 
 
-def _heads_unlike(node: object, classes: tuple[str, ...], key: str = 'model') -> Iterator[str]:
+def _heads_unlike(model: dict, classes: tuple[str, ...]) -> Iterator[str]:
     """A line for each head of boxes that has another number of classes."""
-    children = enumerate(node) if isinstance(node, list) else getattr(node, 'items', dict)()
-    for name, child in children:
-        if str(name).endswith('bbox_head') and isinstance(child, dict):
-            num = child.get('num_classes', len(classes))
-            if num != len(classes):
-                yield (
-                    f'{key}.{name}.num_classes is {num}, and the data have {len(classes)} classes: '
-                    f'{", ".join(classes)}; set it to {len(classes)}, or the classes of the data'
-                )
-        yield from _heads_unlike(child, classes, f'{key}.{name}')
+    for key, node in nodes(model, 'model'):
+        num = node.get('num_classes', len(classes))
+        if key.endswith('bbox_head') and num != len(classes):
+            yield (
+                f'{key}.num_classes is {num}, and the data have {len(classes)} classes: '
+                f'{", ".join(classes)}; set it to {len(classes)}, or the classes of the data'
+            )

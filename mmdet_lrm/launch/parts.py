@@ -2,7 +2,6 @@
 
 import difflib
 import inspect
-from collections.abc import Iterator
 
 import mmdet.registry
 from mmdet.registry import HOOKS, MODELS, TRANSFORMS
@@ -13,6 +12,7 @@ import mmdet_lrm
 
 from ..errors import LaunchError
 from ..mining.lrm_loss import Miner
+from .nodes import nodes
 
 OURS = {
     name: part for name in mmdet_lrm.__all__ if inspect.isclass(part := getattr(mmdet_lrm, name))
@@ -29,7 +29,7 @@ def require_parts(cfg: Config) -> None:
             that it cannot have. The message begins with the key in the config.
     """
     require_known_parts(cfg)
-    for key, node in typed_nodes(cfg._cfg_dict):
+    for key, node in typed_nodes(cfg):
         if part := OURS.get(node['type']):
             for registry in (HOOKS, TRANSFORMS):
                 if registry.get(node['type']) is part:
@@ -45,19 +45,15 @@ def require_known_parts(cfg: Config) -> None:
         LaunchError: As :func:`require_parts`, which also builds them.
     """
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    for key, node in typed_nodes(cfg._cfg_dict):
+    for key, node in typed_nodes(cfg):
         require_known(key, node['type'])
         if part := OURS.get(node['type']):
             require_options(key, part, set(node) - {'type', '_scope_'})
 
 
-def typed_nodes(node: object, key: str = '') -> Iterator[tuple[str, dict]]:
-    """The dicts below this node of a config that name a type by a text, with their keys."""
-    if isinstance(node, dict) and isinstance(node.get('type'), str):
-        yield key, node
-    children = enumerate(node) if isinstance(node, list) else getattr(node, 'items', dict)()
-    for name, child in children:
-        yield from typed_nodes(child, f'{key}.{name}' if key else str(name))
+def typed_nodes(cfg: Config) -> list[tuple[str, dict]]:
+    """The dicts of a config that name a type by a text, with their keys."""
+    return [each for each in nodes(cfg._cfg_dict) if isinstance(each[1].get('type'), str)]
 
 
 def require_known(key: str, name: str) -> None:

@@ -54,7 +54,7 @@ def training_config(args: argparse.Namespace) -> Config:
     if not cfg.get('load_from') and cfg.get('resume') and (start := choose_start(cfg)):
         cfg.load_from = str(start)
     elif not cfg.get('load_from'):
-        require_pretrained(cfg.model, 'model')
+        require_pretrained(cfg.model)
     elif '://' not in cfg.load_from:
         require_checkpoint(cfg.load_from)
     join_without_gpu(cfg)

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..errors import LaunchError
+from .nodes import nodes
 
 # What is read of a config once it is loaded: the arguments of the Runner, and what it, the programs
 # of MMDetection and `Config` itself look up. Every other name at the top is a variable.
@@ -56,22 +57,14 @@ def require_effect(config: Config, changed: Config, name: str) -> None:
     """
     if any(config.get(key) != changed.get(key) for key in READ):
         return
-    keys = list(keys_named({key: config[key] for key in config if key in READ}, name))
+    read = {key: config[key] for key in config if key in READ}
+    keys = [f'{key}.{name}'.lstrip('.') for key, node in nodes(read) if name in node]
     variables = [key for key in config if key != name and key not in READ]
     if not keys:
         keys = difflib.get_close_matches(name, [*variables, *READ])
     remedy = f'set {" or ".join(keys)}' if keys else f'its variables: {", ".join(variables)}'
     what = 'nothing follows the variable' if name in config else 'there is no variable'
     raise LaunchError(f"--cfg-options {name}=...: in {config.filename} {what} '{name}'; {remedy}")
-
-
-def keys_named(node: object, name: str) -> Iterator[str]:
-    """Keys with dots, below this node of a config, whose last part is the name."""
-    children = enumerate(node) if isinstance(node, list) else getattr(node, 'items', dict)()
-    for key, child in children:
-        if key == name:
-            yield name
-        yield from (f'{key}.{below}' for below in keys_named(child, name))
 
 
 def _load(file: str, variables: dict[str, object]) -> Config:

@@ -22,12 +22,9 @@ from mmengine.dataset import pseudo_collate
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from ..colours import BLUE, GREY, RED
 from ..errors import UserError
 
-# Okabe and Ito's colours, which the colour-blind can tell apart (jfly.uni-koeln.de/color).
-BLUE, ORANGE, GREEN = '#0072B2', '#E69F00', '#009E73'
-RED, SKY, PURPLE = '#D55E00', '#56B4E9', '#CC79A7'
-GREY = '#888888'
 POSITIVE, HARD, TRUTH = BLUE, RED, 'black'
 PANEL = 6.5  # inches wide
 DECADES = 4  # of the colours, downwards from the largest loss
@@ -298,9 +295,9 @@ def legend() -> list[Line2D | Patch]:
     return [*marks, Line2D([], [], color=HARD, label='loss at the rank: the easiest that trains')]
 
 
-def rgb(figure: Figure, dpi: int = 100) -> np.ndarray:
+def rgb(figure: Figure) -> np.ndarray:
     """(H, W, 3) uint8."""
-    figure.set_dpi(dpi)
+    figure.set_dpi(100)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])

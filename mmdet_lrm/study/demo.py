@@ -21,6 +21,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from torch import nn
 
+from ..colours import BLUE, RED
 from ..kitti.drawing import draw_kitti
 from ..launch import LaunchError, config_path
 from ..mining import pictures
@@ -245,9 +246,9 @@ def crowded(part: Config) -> tuple[dict, dict]:
 
 
 OF_BOX = {
-    'object that is found': (pictures.BLUE, '-'),
+    'object that is found': (BLUE, '-'),
     'object that is missed': ('black', '--'),
-    'false detection': (pictures.RED, '-'),
+    'false detection': (RED, '-'),
 }
 
 

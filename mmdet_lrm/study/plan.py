@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from ..configs import lengthened
 from ..launch import (
     check_data,
     config_path,
@@ -24,6 +25,7 @@ LRM = 'model.bbox_head.lrm'
 WHOLE = {
     'epochs': ('train_cfg.max_epochs', 'param_scheduler'),
     'input_size': ('train_dataloader', 'val_dataloader', 'test_dataloader'),
+    'seed_offset': ('randomness.seed',),
 }
 # By which the shipped configs are told where data lie.
 ROOT_VARIABLES = ('KITTI_ROOT', 'VOC_ROOT', 'COCO_ROOT', 'BCCD_ROOT', 'DATA_ROOT')
@@ -40,6 +42,11 @@ class Variant:
     """Values by key of the config, spelt as ``--cfg-options`` has them."""
     baseline: str | None = None
     """Label of the method that it is compared with; None for a baseline."""
+
+    @property
+    def seed_offset(self) -> int:
+        """What its trainings add to the study's seeds; 0 where methods are paired by seed."""
+        return self.changes.get('seed_offset', 0)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Run:
     study: Study
     variant: Variant
     seed: int
+    """Of the study; ``config.randomness.seed`` is that of the training."""
     config: Config
     """All that is trained, apart from the files that its evaluation writes."""
     changes: Mapping[str, str]
@@ -105,7 +113,7 @@ def make_plan(study: Study) -> list[Run]:
         changes = {key: repr(value) for key, value in changes.items()}
         methods.append((variant, config, changes, common[first]))
     return [
-        Run(study, variant, seed, measured(config, study, seed), *texts)
+        Run(study, variant, seed, measured(config, study, seed, variant.seed_offset), *texts)
         for seed in study.seeds
         for variant, config, *texts in methods
     ]
@@ -133,7 +141,7 @@ def check_start(plan: Sequence[Run]) -> list[Run]:
         except (ValueError, TypeError, KeyError, FileNotFoundError) as error:
             raise StudyError(f'{run.variant.label}: {error}') from error
         baseline = run.variant.baseline or run.variant.label
-        if weights != first.setdefault((baseline, run.seed), weights):
+        if weights != first.setdefault((baseline, run.config.randomness.seed), weights):
             raise StudyError(
                 f'with seed {run.seed} {run.variant.label} starts from other weights than '
                 f'{baseline}; a comparison needs the same ones'
@@ -161,6 +169,7 @@ def _changed(shipped: Config, study: Study, variant: Variant) -> Config:
         raise StudyError(
             f'{variant.config} has an lrm already; --grid and --variants need the baseline'
         )
+    require_other_seeds(study, variant)
     change(config, variant.changes)
     epochs = config.train_cfg.max_epochs
     if study.last > epochs:
@@ -180,9 +189,10 @@ def _shipped(study: Study, name: str) -> Config:
 
 
 def change(config: Config, options: Mapping[str, object]) -> None:
-    """Set keys of a config, and ``input_size`` and ``epochs`` wherever they stand in it."""
-    keys = {key: value for key, value in options.items() if key not in ('input_size', 'epochs')}
-    config.merge_from_dict(keys)
+    """Set keys of a config, and those of ``WHOLE`` wherever they stand in it."""
+    config.merge_from_dict({key: value for key, value in options.items() if key not in WHOLE})
+    if 'seed_offset' in options:
+        config.merge_from_dict({'randomness.seed': options['seed_offset']})
     if 'epochs' in options:
         set_epochs(config, options['epochs'])
     if 'input_size' in options:
@@ -192,12 +202,8 @@ def change(config: Config, options: Mapping[str, object]) -> None:
 def set_epochs(config: Config, epochs: int) -> None:
     """With the schedules that end with the training."""
     old = config.train_cfg.get('max_epochs')
-    config.train_cfg.max_epochs = epochs
-    for each in config.param_scheduler:
-        if each.get('end') == old and each.get('by_epoch', True):
-            each.end = epochs
-            if 'T_max' in each:  # counted from where the schedule begins
-                each.T_max += epochs - old
+    schedule = lengthened(config.param_scheduler, old, epochs)
+    config.merge_from_dict({'train_cfg.max_epochs': epochs, 'param_scheduler': schedule})
 
 
 def set_input_size(config: Config, size: tuple[int, int]) -> None:
@@ -219,10 +225,10 @@ def set_input_size(config: Config, size: tuple[int, int]) -> None:
         step.scale = size
 
 
-def measured(config: Config, study: Study, seed: int) -> Config:
+def measured(config: Config, study: Study, seed: int, seed_offset: int = 0) -> Config:
     """A copy that is trained with this seed, and is evaluated and diagnosed as the study says."""
     config = deepcopy(config)
-    config.merge_from_dict({'randomness.seed': seed})
+    config.merge_from_dict({'randomness.seed': seed + seed_offset})
     # The last epochs of all are compared, so the best is not kept.
     config.default_hooks.checkpoint.update(save_best=None, max_keep_ckpts=2)
     epochs = config.train_cfg.max_epochs
@@ -235,6 +241,18 @@ def measured(config: Config, study: Study, seed: int) -> Config:
         hook = dict(type='MiningDiagnosisHook', interval=study.diagnose)
         config.custom_hooks = [*config.get('custom_hooks', []), hook]
     return config
+
+
+def require_other_seeds(study: Study, variant: Variant) -> None:
+    """A method with seeds of its own has none that another method of the study has."""
+    if 'seed_offset' not in variant.changes:
+        return
+    offset, least = variant.seed_offset, max(study.seeds) - min(study.seeds) + 1
+    if type(offset) is not int or offset < least:
+        raise StudyError(
+            f'{variant.label} has seed_offset={offset!r}; it must be a whole number of at least '
+            f'{least}, so that none of its seeds is one of the study'
+        )
 
 
 def require_epochs(config: Config, name: str) -> None:

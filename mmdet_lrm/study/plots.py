@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter
 
+from ..colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from ..mining import pictures
 from ..mining.diagnosis import GROUPS
-from ..mining.pictures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from . import names
 from .errors import CROWDS
 from .records import Record

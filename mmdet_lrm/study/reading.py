@@ -5,7 +5,9 @@ A study's file, configs/studies/NAME.py, sets
 - ``baseline``: a config, or a list of several, each compared with variants of its own;
 - ``variants``: a list of sets of options, ``dict(hard_ratio=0.25)``, which is also the label in the
   table unless ``name`` is given; keys without a dot are options of ``lrm``, those with dots any
-  keys of the config, and ``epochs`` is what it is below. A text is a config of its own;
+  keys of the config, ``custom_hooks`` is the config's, and ``epochs`` is what it is below.
+  ``seed_offset`` is added to the seeds: of a baseline under another name, by which to see chance
+  alone. A text is a config of its own;
 - ``seeds``, ``last`` (metrics are the mean of the last K epochs), ``differ`` (keys that configs of
   their own may differ in), ``diagnose`` (iterations between two measurements of who carries the
   gradient, in the first seed), ``evaluate`` (False: only that is measured);
@@ -126,7 +128,8 @@ def diagnose(
 
 def changes_of(options: Mapping[str, object]) -> dict[str, object]:
     """Keys of the config as they are; the others, which have no dot, are options of ``lrm``."""
-    changes = {key: value for key, value in options.items() if '.' in key or key in WHOLE}
+    named = {*WHOLE, 'custom_hooks'}
+    changes = {key: value for key, value in options.items() if '.' in key or key in named}
     mining = {key: value for key, value in options.items() if key not in changes}
     return changes | ({LRM: dict(type='LRMLoss') | mining} if mining else {})
 

@@ -191,7 +191,8 @@ def merge(plan: Sequence[Run], records: Iterable[Record]) -> tuple[list[Record],
         if found.setdefault(key, each) != each:
             raise StudyError(f'{name} was recorded twice, with different results; leave out one')
         start = each.images, each.initial_weights
-        if starts.setdefault((each.baseline or each.label, each.seed), start) != start:
+        trained_with = each.seed, each.changes.get('randomness.seed')
+        if starts.setdefault((each.baseline or each.label, *trained_with), start) != start:
             raise StudyError(
                 f'{name} had other images or first weights than what it is compared with'
             )

@@ -9,7 +9,8 @@ from mmengine.config import Config
 from torch import nn
 
 import mmdet_lrm
-from mmdet_lrm.deploy.models import build_detector, loading, prepare
+from mmdet_lrm.deploy.models import loading, prepare
+from mmdet_lrm.launch.models import build_detector
 
 NAMES = ('yolov2-tiny', 'yolov3-mobilenetv2', 'ssdlite')
 

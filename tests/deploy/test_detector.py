@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from mmdet_lrm.deploy.detector import Detector, ExportError, above, keep_top
 from mmdet_lrm.deploy.fast import PrecisionError, accelerate, has_bf16
-from mmdet_lrm.deploy.models import build_detector
+from mmdet_lrm.launch.models import build_detector
 
 
 def candidates(boxes, scores):

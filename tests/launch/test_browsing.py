@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from PIL import Image
@@ -53,7 +54,8 @@ def test_boxes_have_the_colours_of_their_classes_and_what_is_ignored_is_grey():
     )
     assert picture.shape == (600, 1600, 3)
     sides = [picture[300, slice(x - 2, x + 3)].max(axis=0) for x in (200, 600)]
-    np.testing.assert_allclose(sides, COLOURS[:2], atol=3)
+    expected = [[255 * part for part in to_rgb(colour)] for colour in COLOURS[:2]]
+    np.testing.assert_allclose(sides, expected, atol=3)
     assert picture[300, 300].tolist() == [0, 0, 0]
     assert len(set(picture[300, 1100].tolist())) == 1 and picture[300, 1100, 0] > 60
 

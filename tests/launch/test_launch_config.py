@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 
 from mmdet_lrm import launch
 from mmdet_lrm.errors import UserError
@@ -247,19 +247,13 @@ def test_a_missing_pretrained_file_is_named_with_its_key(tmp_path, as_list):
     )
     message = f"model.backbone.init_cfg starts from '{tmp_path}/x.pth', which is not a file"
     with pytest.raises(LaunchError, match=re.escape(message)):
-        launch.require_pretrained(model, 'model')
+        launch.require_pretrained(model)
     torch.save({}, tmp_path / 'x.pth')
-    launch.require_pretrained(model, 'model')
+    launch.require_pretrained(model)
     init['checkpoint'] = 'torchvision://resnet50'
-    launch.require_pretrained(model, 'model')
+    launch.require_pretrained(model)
 
 
 def test_data_of_another_store_than_the_disk_are_not_looked_for():
     dataset = dict(type='CocoDataset', data_root='s3://bucket/coco', ann_file='train.json')
     launch.require_data(Config(dict(val_dataloader=dict(dataset=dataset))), 'val_dataloader')
-
-
-def test_datasets_are_found_in_lists_too():
-    parts = [ConfigDict(type='A', data_root='a'), ConfigDict(type='B', data_root='b')]
-    loader = ConfigDict(batch_size=2, dataset=dict(type='ConcatDataset', datasets=parts))
-    assert [found.type for found in launch.find_datasets(loader)] == ['A', 'B']

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdet_lrm.launch import LaunchError
-from mmdet_lrm.launch.variables import keys_named, load_with_variables
+from mmdet_lrm.launch.variables import load_with_variables
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 CUSTOM = str(CONFIGS / 'yolov3-mobilenetv2_lrm_custom-coco.py')
@@ -94,11 +94,6 @@ def test_a_value_that_the_file_cannot_use_is_one_error_and_the_next_load_is_as_e
     with pytest.raises(LaunchError, match=r'--cfg-options classes=5 does not fit .*no len'):
         load_with_variables(CUSTOM, {'classes': 5})
     assert Config.fromfile(CUSTOM).classes == ('RBC', 'WBC', 'Platelets')
-
-
-def test_keys_of_a_name_are_found_in_lists_and_below_themselves():
-    node = dict(a=dict(lr=1), b=[dict(c=2), dict(lr=dict(lr=3))])
-    assert list(keys_named(node, 'lr')) == ['a.lr', 'b.1.lr', 'b.1.lr.lr']
 
 
 @pytest.mark.slow

@@ -31,6 +31,13 @@ def test_mining_begins_in_one_step_at_an_iteration():
     assert [run(hook, iteration, model)[0] for iteration in (6, 7)] == [0, 1]
 
 
+def test_mining_is_released_to_all_priors():
+    model = nn.ModuleList([LRMLoss()])
+    hook = build(begin=1, end=2, release=(2, 6))
+    strengths = [run(hook, iteration, model)[0] for iteration in (0, 15, 20, 30, 50, 60, 99)]
+    assert strengths == [0, 0.5, 1, 0.75, 0.25, 0, 0]
+
+
 def test_a_loss_that_mines_by_itself_is_steered_as_well():
     model = nn.ModuleList([LRMLoss(), LRMElementLoss('L1Loss', num_hard=1)])
     assert run(build(begin=1), 5, model) == [0, 0]
@@ -42,9 +49,18 @@ def test_a_loss_that_mines_by_itself_is_steered_as_well():
     assert model[1](pred, target, reduction_override='sum').item() == 3
 
 
-@pytest.mark.parametrize('options', [dict(begin=-1), dict(begin=5, end=4)])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(begin=-1),
+        dict(begin=5, end=4),
+        dict(begin=1, release=(0, 4)),
+        dict(release=(4, 2)),
+        dict(release=(4,)),
+    ],
+)
 def test_an_order_that_makes_no_sense_is_refused(options):
-    with pytest.raises(ValueError, match=r'0 <= begin <= end, in epochs'):
+    with pytest.raises(ValueError, match=r'0 <= begin <= end <= release\[0\].*in epochs'):
         build(**options)
 
 

@@ -247,6 +247,29 @@ def test_an_option_that_the_model_refuses_is_named_with_its_variant(text, messag
         check_start(planned_without_data(compare([TINY], [text], seeds=1)))
 
 
+def test_a_method_with_seeds_of_its_own_may_start_from_other_weights():
+    study = compare([TINY], ['itself: seed_offset=2'], seeds=2)
+    plan = check_start(planned_without_data(study))
+    assert [(run.seed, run.config.randomness.seed) for run in plan] == [
+        *((0, 0), (0, 2), (1, 1), (1, 3)),
+    ]
+    assert plan[1].changes == {'randomness.seed': '2'}
+    assert len({run.initial_weights for run in plan}) == 4
+
+
+@pytest.mark.parametrize('offset', [1, 0, -5, 2.5, 'x'])
+def test_seeds_of_its_own_are_none_of_the_study(offset):
+    study = compare([TINY], [f'itself: seed_offset={offset}'], seeds=2)
+    with pytest.raises(StudyError, match=r'itself has seed_offset=.*whole number of at least 2'):
+        make_plan(study)
+
+
+def test_hooks_are_the_configs_among_the_options_of_mining(tmp_path):
+    text = "baseline = 'a.py'\nvariants = [dict(name='c', num_hard=1, custom_hooks=[])]\n"
+    variant = read_study(write_study(tmp_path, text)).variants[1]
+    assert variant.changes == {'custom_hooks': [], LRM: dict(type='LRMLoss', num_hard=1)}
+
+
 def test_data_read_by_a_study_are_its_own_unless_they_are_set(monkeypatch):
     study = replace(compare([TINY], ['num_hard=1'], seeds=1), data=dict(KITTI_ROOT='here'))
     monkeypatch.delenv('KITTI_ROOT', raising=False)

@@ -155,3 +155,13 @@ def test_two_results_of_a_run_are_not_merged(plan):
     records = [recorded(plan[0]), recorded(plan[0], value=2.0)]
     with pytest.raises(StudyError, match='seed 0 was recorded twice, with different results'):
         merge(plan, records)
+
+
+def test_a_method_with_seeds_of_its_own_merges_with_other_first_weights():
+    plan = make_plan(compare([TINY], ['itself: seed_offset=2', 'num_hard=9'], seeds=1))
+    weights = {'itself': 'other'}
+    records = [
+        Record(**of_run(run), metrics={}, initial_weights=weights.get(run.variant.label, 'first'))
+        for run in plan
+    ]
+    assert merge(plan, records) == (records, [])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmdet_lrm.study.documents import NO_STUDIES
-from mmdet_lrm.study.fairness import initial_weights, planned_before
+from mmdet_lrm.study.fairness import differences, initial_weights, planned_before
 from mmdet_lrm.study.plan import LRM, make_plan
 from mmdet_lrm.study.reading import read_study
 from mmdet_lrm.study.records import read_records
@@ -16,6 +16,11 @@ from mmdet_lrm.study.runs import merge, of_run
 ROOT = Path(__file__).parents[2]
 PLANNED = [
     ROOT / f'configs/studies/{name}.py' for name in ('bloodpbc', 'bloodpbc_instead', 'aquarium')
+]
+# In training, and without a record yet.
+AHEAD = [
+    ROOT / f'configs/studies/{name}.py'
+    for name in ('bccd_itself', 'bccd_fewer_labels', 'bccd_release', 'bccd_release_long')
 ]
 RECORDED = {file.stem for file in (ROOT / 'results').glob('*.json')} - {*NO_STUDIES, 'demo'}
 STUDIES = [
@@ -31,7 +36,7 @@ def records_of(study):
 
 def test_every_record_has_its_study_and_all_but_those_of_the_plan_are_recorded():
     files = set((ROOT / 'configs/studies').glob('*.py'))
-    assert files == {*STUDIES, *PLANNED}
+    assert files == {*STUDIES, *PLANNED, *AHEAD}
     assert {study.stem for study in STUDIES} == RECORDED
 
 
@@ -59,6 +64,37 @@ def test_the_studies_of_the_confirmation_test_what_its_plan_says(study):
         assert repr(dict(type='LRMLoss', hard_ratio=0.05, nms_iou_thr=0.7)) in mined
     else:
         assert not mined
+
+
+def planned(name):
+    return make_plan(read_study(ROOT / f'configs/studies/{name}.py'))
+
+
+def test_a_baseline_is_trained_against_itself_with_seeds_of_its_own():
+    plan = planned('bccd_itself')
+    seeds = [run.config.randomness.seed for run in plan]
+    assert sorted(seeds) == [*range(20), *range(1000, 1020)]
+    first, second = (run.config.to_dict() for run in plan[:2])
+    assert list(differences(first, second)) == [('randomness.seed', 0, 1000)]
+
+
+def test_a_training_lacks_a_tenth_of_the_labels_and_no_evaluation_does():
+    plan = planned('bccd_fewer_labels')
+    first, second = (run.config.to_dict() for run in plan[:2])
+    loading = 'train_dataloader.dataset.pipeline.1'
+    assert list(differences(first, second)) == [
+        (f'{loading}.type', 'LoadAnnotations', 'LoadFewerAnnotations'),
+        (f'{loading}.drop_share', '<absent>', 0.1),
+    ]
+
+
+@pytest.mark.parametrize(('name', 'epochs'), [('bccd_release', 8), ('bccd_release_long', 24)])
+def test_mining_is_released_from_a_quarter_to_three_quarters(name, epochs):
+    _, mined, released = planned(name)[:3]
+    assert released.config.train_cfg.max_epochs == epochs
+    found = list(differences(mined.config.to_dict(), released.config.to_dict()))
+    hook = dict(type='LRMScheduleHook', release=(epochs / 4, epochs * 3 / 4))
+    assert found == [('custom_hooks', '<absent>', [hook])]
 
 
 @pytest.fixture(autouse=True)

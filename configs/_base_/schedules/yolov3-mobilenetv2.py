@@ -1,16 +1,12 @@
+_base_ = './yolov3.py'
+
 # mmdet's schedule of YOLOv3 with MobileNetV2; scale the rate to your batch with --auto-scale-lr.
 lr = 3e-3
 max_epochs = 300
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=lr, momentum=0.9, weight_decay=5e-4),
-    clip_grad=dict(max_norm=35, norm_type=2),
-)
+optim_wrapper = dict(optimizer=dict(lr=lr))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.0001, by_epoch=False, begin=0, end=4000),
     dict(type='MultiStepLR', by_epoch=True, milestones=[240, 280], gamma=0.1),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-auto_scale_lr = dict(enable=False, base_batch_size=192)
+train_cfg = dict(max_epochs=max_epochs, val_interval=10)
+auto_scale_lr = dict(base_batch_size=192)

@@ -10,12 +10,13 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch import nn
 
-from ..deploy.models import build_detector
 from ..errors import LaunchError
-from ..launch import find_datasets, require_file, require_pretrained
+from ..mining.pictures import annotated_pipeline, draw_mining, mined_image, mining_head, png
+from ..mining.visualization import evaluation_steps
 from ..training.files import write_whole
-from .pictures import annotated_pipeline, draw_mining, mined_image, mining_head, png
-from .visualization import evaluation_steps
+from .config import require_file, require_pretrained
+from .models import build_detector
+from .nodes import find_datasets
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -30,8 +31,7 @@ def show(
 
     Raises:
         MiningPictureError: the config's head does not mine.
-        ExportError: the checkpoint is of another network.
-        LaunchError: a file is missing or cannot be read.
+        LaunchError: a file is missing, cannot be read, or is of another network.
     """
     for image in images:
         require_file('image', image)
@@ -56,7 +56,7 @@ def first_model(cfg: Config, checkpoint: str | Path | None) -> nn.Module:
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     if checkpoint:
         return build_detector(cfg, checkpoint)
-    require_pretrained(cfg.model, 'model')
+    require_pretrained(cfg.model)
     set_random_seed((cfg.get('randomness') or {}).get('seed') or 0)
     model = MODELS.build(cfg.model)
     try:
