@@ -169,14 +169,18 @@ class Wrong:
         )
 
 
-def wrong(seen: Look) -> list[Wrong]:
-    """Of every image, in their order."""
+def wrong(seen: Look) -> dict[str, Wrong]:
+    """Of every image, by its path."""
     limits = iou_thresholds(seen.config, seen.classes)
-    return [Wrong(image, judge([image], limits)) for image in seen.at_best()]
+    return {image.path: Wrong(image, judge([image], limits)) for image in seen.at_best()}
 
 
-def worst(seen: Look, number: int) -> list[int]:
-    """Indices of the images with most errors, the worst first; none without an error."""
-    numbers = np.array([each.number for each in wrong(seen)])
-    order = np.argsort(-numbers, kind='stable')[:number]
-    return [int(index) for index in order if numbers[index]]
+def worst(of_methods: Sequence[Mapping[str, Wrong]], number: int) -> list[str]:
+    """Paths of the images with most errors of all methods, the worst first; none without any."""
+    totals = {
+        path: sum(images[path].number for images in of_methods)
+        for path in of_methods[0]
+        if all(path in images for images in of_methods)
+    }
+    ordered = sorted(totals, key=totals.get, reverse=True)[:number]
+    return [path for path in ordered if totals[path]]

@@ -22,6 +22,8 @@ class Table:
     titles: Sequence[str]
     rows: Sequence[Sequence[str]]
     """The first cell names the row; lines of a cell are told apart by newlines."""
+    words: bool = False
+    """Whether cells hold words, not numbers."""
     kind: str = 'table'
 
 
@@ -44,7 +46,8 @@ class Pictures:
     """Side by side, as many as the width allows."""
 
     pictures: Sequence[Picture]
-    large: bool = False
+    size: str = ''
+    """'pairs': two at most; 'large': one, as wide as the page."""
     kind: str = 'pictures'
 
 
@@ -77,22 +80,25 @@ nav a { display: inline-block; margin-right: .9rem; color: #005a8f; }
 p, li { max-width: 46rem; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: #444; padding-bottom: .3rem; }
+.caption { font-size: .9rem; color: #444; margin: 1.2rem 0 .3rem; break-after: avoid; }
+.scroll { margin-top: 0; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ccc; text-align: right;
   vertical-align: top; white-space: pre-line; }
 th { border-bottom-color: #666; font-weight: 600; min-width: 4rem; }
-th:first-child { text-align: left; max-width: 20rem; overflow-wrap: anywhere; }
+th:first-child { text-align: left; min-width: 7rem; max-width: 20rem; overflow-wrap: break-word; }
 tbody th { font-weight: 400; border-bottom-color: #ccc; }
-.prose td { text-align: left; overflow-wrap: anywhere; }
+.words td { text-align: left; min-width: 12rem; overflow-wrap: anywhere; }
 .grid { display: grid; gap: 1rem; align-items: start; margin: 1rem 0;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); }
-.grid.large { grid-template-columns: 1fr; }
+.grid.pairs { grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
+.grid.large { grid-template-columns: 1fr; overflow-x: auto; }
 figure { margin: 0; break-inside: avoid; }
 figcaption { font-size: .85rem; color: #444; }
 img { display: block; width: 100%; max-width: 34rem; height: auto; }
-.large img { max-width: 100%; }
+.large img { max-width: 100%; min-width: 36rem; }
 @media print { body { max-width: none; font-size: 10pt; } nav { display: none; }
-  h2, caption { break-after: avoid; } tr { break-inside: avoid; } .scroll { overflow: visible; } }
+  h2 { break-after: avoid; } tr { break-inside: avoid; } .scroll, .large { overflow: visible; }
+  .large img { min-width: 0; } }
 </style>
 </head>
 <body>
@@ -115,9 +121,10 @@ img { display: block; width: 100%; max-width: 34rem; height: auto; }
 <ul>{% for each in part.listed %}<li>{{ each }}</li>{% endfor %}</ul>
 {%- endif %}
 {%- elif part.kind == 'table' %}
-<div class="scroll" role="region" tabindex="0" aria-label="{{ part.caption }}">
-<table>
-<caption>{{ part.caption }}</caption>
+<p class="caption" id="{{ section.anchor }}-{{ loop.index }}">{{ part.caption }}</p>
+<div class="scroll{{ ' words' if part.words }}" role="region" tabindex="0"
+  aria-labelledby="{{ section.anchor }}-{{ loop.index }}">
+<table aria-labelledby="{{ section.anchor }}-{{ loop.index }}">
 <thead><tr>{% for each in part.titles %}<th scope="col">{{ each }}</th>{% endfor %}</tr></thead>
 <tbody>
 {%- for row in part.rows %}
@@ -127,7 +134,7 @@ img { display: block; width: 100%; max-width: 34rem; height: auto; }
 </table>
 </div>
 {%- else %}
-<div class="grid{{ ' large' if part.large }}">
+<div class="grid {{ part.size }}">
 {%- for each in part.pictures %}
 <figure><img src="{{ each.source }}" alt="{{ each.alt }}">
 {%- if each.caption %}<figcaption>{{ each.caption }}</figcaption>{% endif %}</figure>

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib
 import mmcv
@@ -96,7 +97,7 @@ def draw_key() -> Figure:
     return figure
 
 
-def mined_images(seen: Look, chosen: Sequence[int]) -> list[tuple[str, MinedImage]]:
+def mined_images(seen: Look, paths: Sequence[str]) -> list[tuple[str, MinedImage]]:
     """What the last checkpoint of a run would mine in images of its evaluation, by their names.
 
     Raises:
@@ -104,11 +105,8 @@ def mined_images(seen: Look, chosen: Sequence[int]) -> list[tuple[str, MinedImag
     """
     model = build_detector(seen.config, last_checkpoint(seen.folder))
     pipeline = annotated_pipeline(evaluation_steps(seen.config))
-    found = []
-    for index in chosen:
-        info = seen.infos[str(seen.predictions[index]['img_id'])]
-        found.append((str(info['img_id']), mined_image(model, pipeline(dict(info)))))
-    return found
+    infos = {info['img_path']: info for info in seen.infos.values()}
+    return [(Path(path).name, mined_image(model, pipeline(dict(infos[path])))) for path in paths]
 
 
 def mining_row(name: str, mined: MinedImage) -> list[str]:

@@ -1,6 +1,7 @@
 """The parts of a report: what each says, in words, tables and pictures."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ import mmdet_lrm
 from ..mining.pictures import MiningPictureError, draw_mining
 from ..mining.pictures import png as mining_png
 from . import names, plots, tables
-from .detections import iou_thresholds
+from .detections import iou_thresholds, last_checkpoint
 from .errors import CROWDS, KINDS
 from .fairness import differences
-from .looking import Look, curves, shown, worst, wrong
+from .looking import Look, Wrong, curves, shown, worst, wrong
 from .page import Picture, Pictures, Section, Table, Text
 from .plots import OF_ERROR, crowded_class, png
 from .records import Record
@@ -39,7 +40,8 @@ FROM_BEST = 'From the score on at which F1 over all classes is best, each run by
 def sections(source: Source, looks: Mapping[tuple[str, int], Look]) -> list[Section]:
     """All parts that the source has something for; ``source.records`` have their errors."""
     chosen = shown(source, looks)
-    worst_of_first = worst(chosen[0], NUM_WORST) if chosen else []
+    found = {each.record.label: wrong(each) for each in chosen[:2]}
+    paths = worst([*found.values()], NUM_WORST) if found else []
     return [
         Section('Summary', in_words(source, chosen)),
         Section('Results', results(source)),
@@ -47,8 +49,8 @@ def sections(source: Source, looks: Mapping[tuple[str, int], Look]) -> list[Sect
         Section('Precision and recall', precision_recall(chosen)),
         Section('Errors', errors(source)),
         Section('Crowded places', crowds(source)),
-        Section('Worst images', worst_images(chosen, worst_of_first)),
-        Section('Mining', mining(source, chosen, worst_of_first)),
+        Section('Worst images', worst_images(chosen, found, paths)),
+        Section('Mining', mining(source, chosen, paths)),
         Section('Config', config_differences(source, looks)),
         Section('Versions', versions(source)),
     ]
@@ -74,8 +76,11 @@ def in_words(source: Source, chosen: Sequence[Look]) -> list[Text]:
             lines.append(f'{names.method(label)}: {names.metric(metric)} {found} %.')
     best = recommendation(records, metric)
     if best:
-        lines.append(f'{best}'.replace(best.variant, f'\u201c{names.method(best.variant)}\u201d'))
-        if best.difference.pairs < MIN_PAIRS:
+        told = replace(
+            best, variant=f'\u201c{names.method(best.variant)}\u201d', metric=names.metric(metric)
+        )
+        lines.append(f'{told}')
+        if 1 < best.difference.pairs < MIN_PAIRS:
             lines.append(f'Fewer than {MIN_PAIRS} pairs of seeds: a difference may well be chance.')
     lines += [*rising(records, metric), *costly(records)]
     if not chosen:
@@ -101,8 +106,8 @@ def costly(records: Sequence[Record]) -> Iterator[str]:
     if ordered:
         listed = ' and '.join(f'{OF_ERROR[kind]} ({np.mean(gains[kind]):.1f})' for kind in ordered)
         yield (
-            f'{names.method(records[0].label)} would gain most mean AP without the errors of '
-            f'{listed}, in points.'
+            f'{names.method(records[0].label)} would gain most points of mean AP without its '
+            f'errors of {listed}.'
         )
 
 
@@ -124,7 +129,7 @@ def results(source: Source) -> list[Table | Pictures]:
     figure = plots.draw_differences(source.records, source.metric)
     if figure is not None:
         alt = 'Each variant\u2019s difference to its baseline, as in the table'
-        parts.append(Pictures([Picture(png(figure), alt)], large=True))
+        parts.append(Pictures([Picture(png(figure), alt)], size='large'))
     return parts
 
 
@@ -196,17 +201,17 @@ def errors(source: Source) -> list[Text | Table | Pictures]:
     found = error_tables(source.records)
     if not found:
         return []
-    figure = plots.draw_errors(source.records, source.metric, stacked=True)
+    figures = [plots.draw_errors(source.records, source.metric, kind) for kind in plots.OF_ERRORS]
     alt = 'Errors by type for each method, as in the tables'
     return [
         Text(
-            'Each wrong detection has one type (Bolya et al., ECCV 2020): place, an object of its '
-            'class with an IoU between 0.1 and the threshold; class, an object of another class in '
-            'its place; duplicate, an object that a higher score has found; background, no object; '
-            'class and place, what remains. Between objects is background that touches two of '
-            'them. An object is missed if no detection was meant for it.'
+            'Each wrong detection has one type (Bolya et al., ECCV 2020): localisation, an object '
+            'of its class with an IoU between 0.1 and the threshold; class, an object of another '
+            'class in its place; duplicate, an object that a higher score has found; background, '
+            'no object; class and localisation, what remains. Between objects is background that '
+            'touches two of them. An object is missed if no detection was meant for it.'
         ),
-        Pictures([Picture(png(figure), alt)]),
+        Pictures([Picture(png(figure), alt) for figure in figures]),
         *found,
     ]
 
@@ -224,12 +229,13 @@ def crowds(source: Source) -> list[Table | Pictures]:
 
 
 def learning(source: Source) -> list[Pictures]:
-    figure = plots.draw_learning(source.records, source.metric, stacked=True)
-    if figure is None:
-        return []
     caption = 'Mean over seeds, and the range between them.'
-    alt = f'Loss and {names.metric(source.metric)} by epoch for each method'
-    return [Pictures([Picture(png(figure), alt, caption)])]
+    panels = [
+        Picture(png(figure), f'{names.metric(name)} by epoch for each method', caption)
+        for name in ('loss', source.metric)
+        if (figure := plots.draw_learning(source.records, source.metric, name)) is not None
+    ]
+    return [Pictures(panels)] if panels else []
 
 
 def precision_recall(chosen: Sequence[Look]) -> list[Text | Pictures]:
@@ -261,26 +267,26 @@ def thresholds(seen: Look) -> str:
     )
 
 
-def worst_images(chosen: Sequence[Look], indices: Sequence[int]) -> list[Text | Pictures]:
-    """What the baseline and the best variant make of the images with most of its errors."""
-    if not indices:
+def worst_images(
+    chosen: Sequence[Look], of_methods: Mapping[str, Mapping[str, Wrong]], paths: Sequence[str]
+) -> list[Text | Pictures]:
+    """What the baseline and the best variant make of the images with most of their errors."""
+    if not paths:
         return []
-    pair = {each.record.label: (wrong(each), each.errors['score']) for each in chosen[:2]}
+    scores = {each.record.label: each.errors['score'] for each in chosen}
     panels = []
-    for index in indices:
-        for label, (of_images, score) in pair.items():
-            found = of_images[index]
-            caption = (
-                f'{Path(found.image.path).name}, {names.method(label)} (score {score:.2f}): {found}'
-            )
-            panels.append(Picture(jpeg(draw_wrong(found)), caption, caption))
+    for path in paths:
+        for label, images in of_methods.items():
+            of = f'{Path(path).name}, {names.method(label)} (from score {scores[label]:.2f} on)'
+            caption = f'{of}: {images[path]}'
+            panels.append(Picture(jpeg(draw_wrong(images[path])), caption, caption))
+    shown_methods = ' and '.join(map(names.method, of_methods))
     return [
         Text(
-            f'Those with most errors of {names.method(chosen[0].record.label)}, seed '
-            f'{chosen[0].record.seed}. {FROM_BEST}.'
+            f'Those with most errors of {shown_methods}, seed {chosen[0].record.seed}. {FROM_BEST}.'
         ),
         Pictures([Picture(png(draw_key()), 'Colours of the boxes, which the captions count')]),
-        Pictures(panels),
+        Pictures(panels, 'pairs'),
     ]
 
 
@@ -288,22 +294,22 @@ def worst_images(chosen: Sequence[Look], indices: Sequence[int]) -> list[Text | 
 
 
 def mining(
-    source: Source, chosen: Sequence[Look], indices: Sequence[int]
+    source: Source, chosen: Sequence[Look], paths: Sequence[str]
 ) -> list[Text | Table | Pictures]:
     parts: list[Text | Table | Pictures] = []
     figure = plots.draw_diagnosis(source.records, source.metric)
     if figure is not None:
         alt = 'Who carries the gradient over the iterations of a training'
-        parts.append(Pictures([Picture(png(figure), alt, alt)], large=True))
+        parts.append(Pictures([Picture(png(figure), alt, alt)], size='large'))
     for seen in chosen:
         logged = last_scalars(seen.folder, 'mining/')
         if logged:
             listed = [f'{name}: {value:.3g}' for name, value in logged.items()]
             parts.append(Text(f'{names.method(seen.record.label)}, in its last log:', listed))
-    mined = [each for each in chosen if mines(each)]
+    mined = [each for each in chosen if mines(each) and last_checkpoint(each.folder)]
     for seen in mined[:1]:
-        parts += mined_by(seen, indices or range(min(NUM_MINED, len(seen.images))))
-    if chosen and not mined:
+        parts += mined_by(seen, paths or [image.path for image in seen.images[:NUM_MINED]])
+    if chosen and not any(map(mines, chosen)):
         parts.append(Text('Nothing is mined: no method that is shown has lrm in its head.'))
     return parts
 
@@ -312,16 +318,16 @@ def mines(seen: Look) -> bool:
     return bool(seen.config.model.get('bbox_head', {}).get('lrm'))
 
 
-def mined_by(seen: Look, indices: Sequence[int]) -> list[Text | Table | Pictures]:
+def mined_by(seen: Look, paths: Sequence[str]) -> list[Text | Table | Pictures]:
     try:
-        found = mined_images(seen, indices)
+        found = mined_images(seen, paths)
     except MiningPictureError as error:
         return [Text(str(error))]
     titles = ['image', 'objects', 'priors that train', 'of objects: filtered', 'loss at the rank']
     label = names.method(seen.record.label)
     panels = [
         Picture(
-            mining_png(draw_mining(mined, seen.classes), dpi=60),
+            mining_png(draw_mining(mined, seen.classes), dpi=75),
             f'{name}: losses of the priors, and which of them train',
             name,
         )
@@ -329,7 +335,7 @@ def mined_by(seen: Look, indices: Sequence[int]) -> list[Text | Table | Pictures
     ]
     rows = [mining_row(name, mined) for name, mined in found]
     caption = f'What the last checkpoint of {label} would mine in images of the evaluation.'
-    return [Table(caption, titles, rows), Pictures(panels, large=True)]
+    return [Table(caption, titles, rows), Pictures(panels, size='large')]
 
 
 # --- what it was made with ------------------------------------------------------------------------
@@ -343,11 +349,11 @@ def config_differences(source: Source, looks: Mapping[tuple[str, int], Look]) ->
         if first.baseline is not None and first.changes:
             caption = f'{names.method(label)}: what differs from {names.method(first.baseline)}'
             rows = [[key, value] for key, value in first.changes.items()]
-            parts.append(Table(caption, ['key', 'value'], rows))
+            parts.append(Table(caption, ['key', 'value'], rows, words=True))
         elif first.common:
             caption = f'All methods: what differs from the file of {first.config}'
             rows = [[key, value] for key, value in first.common.items()]
-            parts.append(Table(caption, ['key', 'value'], rows))
+            parts.append(Table(caption, ['key', 'value'], rows, words=True))
     if not parts and looks:
         parts += from_shipped(next(iter(looks.values())))
     return parts
@@ -362,7 +368,11 @@ def from_shipped(seen: Look) -> list[Text | Table]:
     found = differences(shipped, seen.config.to_dict())
     rows = [[key, repr(new)] for key, _, new in found if key not in ('work_dir', 'launcher')]
     caption = f'What differs from the shipped config {stem}'
-    return [Table(caption, ['key', 'value'], rows)] if rows else [Text(f'As shipped: {stem}.')]
+    return (
+        [Table(caption, ['key', 'value'], rows, words=True)]
+        if rows
+        else [Text(f'As shipped: {stem}.')]
+    )
 
 
 def versions(source: Source) -> list[Table]:
@@ -379,4 +389,4 @@ def versions(source: Source) -> list[Table]:
         [name, '\n'.join(found.get(name, {})) or 'not known', page.get(name, '')]
         for name in dict.fromkeys([*page, *found])
     ]
-    return [Table('What it was made with', ['', 'trainings', 'this page'], rows)]
+    return [Table('What it was made with', ['', 'trainings', 'this page'], rows, words=True)]

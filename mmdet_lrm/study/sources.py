@@ -13,7 +13,7 @@ from .fairness import differences
 from .plan import run_name
 from .records import Record, read_records
 from .report import columns
-from .runs import mean_of_last
+from .runs import image_lists, mean_of_last
 from .trainings import FINISHED, read_finished, read_logs
 
 RECORDS = 'records.json'
@@ -213,6 +213,7 @@ def recorded(
         metrics=mean_of_last(logs.evaluations, 1),
         changes=dict(changes),
         epochs=logs.evaluations['epoch'][-1],
+        images=image_lists(config),
         versions=versions_of(path),
         evaluations=logs.evaluations,
         losses=logs.losses,
