@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..deploy.models import build_detector
+from ..launch.models import build_detector
 from ..mining import pictures
 from ..mining.pictures import BLUE, MinedImage, annotated_pipeline, draw_box, mined_image
 from ..mining.visualization import evaluation_steps
