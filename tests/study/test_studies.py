@@ -20,7 +20,10 @@ PLANNED = [
 # In training, and without a record yet.
 AHEAD = [
     ROOT / f'configs/studies/{name}.py'
-    for name in ('bccd_itself', 'bccd_fewer_labels', 'bccd_release', 'bccd_release_long')
+    for name in (
+        *('bccd_itself', 'bccd_fewer_labels', 'bccd_release', 'bccd_release_long'),
+        'bccd_channels_last',
+    )
 ]
 # For a GPU that is not here.
 KIT = [
