@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..deploy.models import build_detector
+from ..colours import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+from ..launch.models import build_detector
 from ..mining import pictures
-from ..mining.pictures import BLUE, MinedImage, annotated_pipeline, draw_box, mined_image
+from ..mining.pictures import MinedImage, annotated_pipeline, draw_box, mined_image
 from ..mining.visualization import evaluation_steps
 from . import names
 from .detections import last_checkpoint
@@ -24,11 +25,11 @@ from .plots import COLOURS, OF_ERROR, STYLE, as_percent
 OF_BOX = {
     FOUND: (BLUE, '-'),
     'missed': ('black', '--'),
-    'localisation': (pictures.ORANGE, '-'),
-    'class': (pictures.GREEN, '-'),
-    'both': (pictures.SKY, '-'),
-    'duplicate': (pictures.PURPLE, '-'),
-    'background': (pictures.RED, '-'),
+    'localisation': (ORANGE, '-'),
+    'class': (GREEN, '-'),
+    'both': (SKY, '-'),
+    'duplicate': (PURPLE, '-'),
+    'background': (RED, '-'),
 }
 LINES = ('-', '--', '-.', ':')
 IMAGE_WIDTH = 6.0  # inches
