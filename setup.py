@@ -62,7 +62,7 @@ setup(
     package_dir={'': '.'},
     # Two distributions provide mmdet, mmcv and mmengine under one import name. Either extra brings
     # them; neither may come by itself, or it would overwrite the other.
-    install_requires=['numpy', 'torch>=2.4'],
+    install_requires=['jinja2', 'numpy', 'torch>=2.4'],
     extras_require={
         'onedl': [
             'onedl-mmcv>=2.3.6',
