@@ -18,6 +18,7 @@ from ..errors import UserError
 MUTATION = 0.1  # largest standard deviation of the logarithm of a side
 SAMPLE = 3000  # boxes
 BAR = dict(delay=1, leave=False, disable=None)  # on a terminal, of what takes longer than 1 s
+STARTS = 20
 
 
 class PriorsError(UserError):
@@ -37,9 +38,7 @@ def mean_iou(sizes: np.ndarray, priors: np.ndarray) -> float:
     return float(shape_iou(sizes, priors).max(axis=1).mean())
 
 
-def cluster(
-    sizes: np.ndarray, num_priors: int, seed: int = 0, restarts: int = 20, mutations: int = 600
-) -> np.ndarray:
+def cluster(sizes: np.ndarray, num_priors: int, seed: int = 0, mutations: int = 600) -> np.ndarray:
     """Priors for boxes, by k-means from many starts, and then small changes that gain.
 
     The starts are tried on a sample of the boxes, of which the few best are changed there and the
@@ -49,7 +48,6 @@ def cluster(
         sizes: (n, 2) widths and heights in px of the network's input, > 0.
         num_priors: at least 1 and at most the number of different sizes.
         seed: of the sample, the starts and the changes.
-        restarts: number of starts.
         mutations: random changes of some sides, each kept if the mean IoU grows; 0 for none.
 
     Returns:
@@ -68,7 +66,7 @@ def cluster(
     sample = sizes if len(sizes) <= SAMPLE else rng.choice(sizes, SAMPLE, replace=False)
     if len(np.unique(sample, axis=0)) < num_priors:
         sample = sizes
-    starts = tqdm(range(restarts), 'k-means', unit='start', **BAR)
+    starts = tqdm(range(STARTS), 'k-means', unit='start', **BAR)
     found = [_k_means(sample, num_priors, rng) for _ in starts]
     found.sort(key=lambda priors: mean_iou(sample, priors), reverse=True)
     found = [_mutate(sample, priors, mutations, rng) for priors in found[:3]]

@@ -380,12 +380,12 @@ def _paint_box_car(rng: Rng, brush: _Brush) -> None:
         brush.ellipse(x, 0.89, 0.1, 0.11, DARK)
 
 
-def _paint_person(rng: Rng, brush: _Brush, bottom: float = 1.0) -> None:
+def _paint_person(rng: Rng, brush: _Brush) -> None:
     coat, trousers = rng.uniform(10, 240, 3), rng.uniform(10, 150, 3)
     stride = rng.uniform(0.05, 0.3)
     for side in (-1, 1):
         foot = 0.5 + side * stride
-        leg = [(0.36, 0.5), (0.64, 0.5), (foot + 0.13, bottom), (foot - 0.13, bottom)]
+        leg = [(0.36, 0.5), (0.64, 0.5), (foot + 0.13, 1.0), (foot - 0.13, 1.0)]
         brush.polygon(leg, trousers)
     brush.rectangle(0.2, 0.16, 0.8, 0.55, coat)
     brush.rectangle(0.05, 0.2, 0.2, 0.5, coat * 0.8)

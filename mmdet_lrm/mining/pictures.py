@@ -295,9 +295,9 @@ def legend() -> list[Line2D | Patch]:
     return [*marks, Line2D([], [], color=HARD, label='loss at the rank: the easiest that trains')]
 
 
-def rgb(figure: Figure, dpi: int = 100) -> np.ndarray:
+def rgb(figure: Figure) -> np.ndarray:
     """(H, W, 3) uint8."""
-    figure.set_dpi(dpi)
+    figure.set_dpi(100)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])

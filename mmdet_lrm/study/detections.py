@@ -16,12 +16,12 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from tqdm import tqdm
 
-from ..deploy.models import build_detector
 from ..errors import UserError
 from ..kitti.evaluation import DIFFICULTIES
 from ..kitti.metric import KittiMetric
 from ..launch import find_datasets, require_data
 from ..launch.browsing import difficulty
+from ..launch.models import build_detector
 from ..training.files import write_whole
 from .errors import Detected, summary
 from .trainings import FINISHED

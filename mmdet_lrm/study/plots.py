@@ -15,7 +15,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter
 
 from ..colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from ..mining import pictures
@@ -124,12 +124,16 @@ def learning_curves(records: Sequence[Record], name: str) -> list[Curve]:
 
 
 @matplotlib.rc_context(STYLE)
-def draw_learning(records: Sequence[Record], name: str, stacked: bool = False) -> Figure | None:
-    """Loss and metric by epoch, as far as they are recorded."""
-    panels = {each: curves for each in ('loss', name) if (curves := learning_curves(records, each))}
+def draw_learning(records: Sequence[Record], name: str, only: str | None = None) -> Figure | None:
+    """Loss and metric by epoch, as far as they are recorded, or one of them."""
+    panels = {
+        each: curves
+        for each in ([only] if only else ('loss', name))
+        if (curves := learning_curves(records, each))
+    }
     if not panels:
         return None
-    figure, all_axes = side_by_side(len(panels), len(by_label(records)), stacked)
+    figure, all_axes = side_by_side(len(panels), len(by_label(records)))
     for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
         for label, epochs, mean, low, high in curves:
             # A marker, since of a single epoch there is no line.
@@ -139,19 +143,19 @@ def draw_learning(records: Sequence[Record], name: str, stacked: bool = False) -
         axes.xaxis.get_major_locator().set_params(integer=True)
         if title == 'loss':
             axes.set_yscale('log')
+            axes.yaxis.set_major_formatter(LogFormatter())
+            axes.yaxis.set_minor_formatter(LogFormatter())
         else:
             axes.yaxis.set_major_formatter(as_percent)
     handles = axes.get_legend_handles_labels()
-    figure.legend(*handles, loc='outside lower center', ncols=1 if stacked else 2)
+    figure.legend(*handles, loc='outside lower center', ncols=len(panels))
     return figure
 
 
-def side_by_side(number: int, methods: int, stacked: bool) -> tuple[Figure, Sequence[Axes]]:
-    """Panels of half a page's width, or one above the other, and room for a legend of methods."""
-    legend = methods * (0.2 if stacked else 0.1)
-    columns, rows = (1, number) if stacked else (number, 1)
-    figure = Figure(figsize=(WIDTH / 2 * (1 if stacked else 2), 2.8 * rows + legend))
-    return figure, [*figure.subplots(rows, columns, squeeze=False).flat]
+def side_by_side(number: int, methods: int) -> tuple[Figure, Sequence[Axes]]:
+    """Panels of half a page's width, and room for a legend of methods in as many columns."""
+    figure = Figure(figsize=(WIDTH / 2 * number, 2.8 + 0.2 * methods / number))
+    return figure, [*figure.subplots(1, number, squeeze=False).flat]
 
 
 class Diagnosis(NamedTuple):
@@ -272,14 +276,15 @@ def draw_background(records: Sequence[Record], name: str) -> Figure | None:
 # --- errors ---------------------------------------------------------------------------------------
 
 OF_ERROR = {
-    'localisation': 'place',
+    'localisation': 'localisation',
     'class': 'class',
-    'both': 'class and place',
+    'both': 'class and localisation',
     'duplicate': 'duplicate',
     'background': 'background',
     'between': 'between objects',
     'missed': 'missed',
 }
+OF_ERRORS = {'count': 'errors for 100 objects', 'gain': 'points of mean AP without them'}
 MARKERS = 'osD^vPX'  # of methods, so that they are told apart without their colours
 
 
@@ -297,19 +302,19 @@ def error_values(records: Sequence[Record], kind: str) -> dict[str, dict[str, li
 
 
 @matplotlib.rc_context(STYLE)
-def draw_errors(records: Sequence[Record], name: str, stacked: bool = False) -> Figure | None:
-    """How many errors of each type there are, and what AP would come without them."""
-    titles = {'count': 'errors for 100 objects', 'gain': 'points of mean AP without them'}
-    of_kinds = {kind: error_values(records, kind) for kind in titles}
-    if not of_kinds['count']:
+def draw_errors(records: Sequence[Record], name: str, only: str | None = None) -> Figure | None:
+    """How many errors of each type there are, and what AP would come without; or one of them."""
+    of_kinds = {kind: error_values(records, kind) for kind in ([only] if only else OF_ERRORS)}
+    number = len(next(iter(of_kinds.values())))
+    if not number:
         return None
-    figure, panels = side_by_side(2, len(of_kinds['count']), stacked)
+    figure, panels = side_by_side(len(of_kinds), number)
     for axes, (kind, methods) in zip(panels, of_kinds.items(), strict=True):
         _draw_error_rows(axes, methods)
-        axes.set_title(titles[kind], loc='left')
+        axes.set_title(OF_ERRORS[kind], loc='left')
         axes.set_xlim(left=0)
     handles = panels[0].get_legend_handles_labels()
-    figure.legend(*handles, loc='outside lower center', ncols=1 if stacked else 2)
+    figure.legend(*handles, loc='outside lower center', ncols=len(of_kinds))
     return figure
 
 

@@ -13,7 +13,7 @@ from .fairness import differences
 from .plan import run_name
 from .records import Record, read_records
 from .report import columns
-from .runs import mean_of_last
+from .runs import image_lists, mean_of_last
 from .trainings import FINISHED, read_finished, read_logs
 
 RECORDS = 'records.json'
@@ -38,6 +38,8 @@ class Source:
     """By label and seed, of those runs whose work folder is there."""
     metric: str
     """Name of the metric that decides."""
+    home: Path
+    """Where its report belongs: the folder of the study, or of the first training."""
 
 
 def find(paths: Sequence[Path], results: Path, work_dirs: Path) -> Source:
@@ -97,7 +99,7 @@ def of_study(path: Path, results: Path, work_dirs: Path) -> Source:
     metric = next(iter(columns(records).values()))
     if path.suffix == '.py':
         metric = Config.fromfile(path).get('metric', metric)
-    return Source(name, records, folders_of(records, folder / 'runs'), metric)
+    return Source(name, records, folders_of(records, folder / 'runs'), metric, folder)
 
 
 def folders_of(records: Sequence[Record], runs: Path) -> dict[tuple[str, int], Path]:
@@ -145,7 +147,7 @@ def of_folders(paths: Sequence[Path]) -> Source:
             'the trainings were evaluated by different metrics; report on them one by one'
         )
     metric = next(iter(columns(records).values()))
-    return Source(', '.join(labels), records, folders, metric)
+    return Source(', '.join(labels), records, folders, metric, paths[0])
 
 
 def config_of(path: Path) -> Config:
@@ -172,10 +174,16 @@ def labels_of(methods: Sequence[Sequence[tuple[Path, Config]]]) -> list[str]:
     stems = [Path(runs[0][1].filename).stem for runs in methods]
     if len(set(stems)) == len(stems) and 'config' not in stems:
         return stems
-    folders = [re.sub(r'-seed\d+-[0-9a-f]{8}$', '', runs[0][0].resolve().name) for runs in methods]
+    folders = [label_of(runs[0][0].resolve().name) for runs in methods]
     if len(set(folders)) < len(folders):
         folders = [str(runs[0][0]) for runs in methods]
     return folders
+
+
+def label_of(folder: str) -> str:
+    """Of the method of a study's run, as far as its folder tells, which has '_' for each blank."""
+    name = re.sub(r'-seed\d+-[0-9a-f]{8}$', '', folder)
+    return re.sub(r'(=[^_=]+)_(?=[A-Za-z_.]+=)', r'\1 ', name)
 
 
 def recorded(
@@ -205,6 +213,7 @@ def recorded(
         metrics=mean_of_last(logs.evaluations, 1),
         changes=dict(changes),
         epochs=logs.evaluations['epoch'][-1],
+        images=image_lists(config),
         versions=versions_of(path),
         evaluations=logs.evaluations,
         losses=logs.losses,
