@@ -30,9 +30,9 @@ PLOT = re.compile(
     rf'\((?P<path>(?:[\w./-]+/)?plots/(?:(?P<name>[\w-]+)-(?P<kind>{"|".join(plots.KINDS)})|summary)'
     r'\.png)\)'
 )
-# Of results/*.json: which heads take LRMElementLoss, what `make demo` shows on drawn images, how
-# the tests end on other Pythons.
-NO_STUDIES = ('heads', 'make_demo', 'matrix')
+# Of results/*.json: which heads take LRMElementLoss, what `make demo` shows on drawn images, what
+# docs/reliability.md counts.
+NO_STUDIES = ('heads', 'make_demo', 'fuzzing', 'matrix', 'training_parts')
 # Studies of what a comparison can see, not of what gains.
 OF_COMPARING = ('bccd_itself', 'bccd_fewer_labels')
 

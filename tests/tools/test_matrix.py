@@ -68,7 +68,7 @@ def test_the_table_has_a_row_a_cell_by_python():
         '3.11 onedl': dict(passed=1800, skipped=2, failed=[]),
         '3.9 onedl': dict(lacks='none there', failed=['packages']),
     }
-    assert matrix.matrix(record).splitlines()[2:] == [
+    assert list(matrix.table(record))[2:] == [
         '| 3.9 | onedl | 0 | 0 | 1 | without torch: none there |',
         '| 3.11 | onedl | 1,800 | 2 | 0 | all |',
     ]

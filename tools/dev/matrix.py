@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,22 +20,15 @@ from pathlib import Path
 from cells import run_cell
 from environment import ROOT, STACKS
 from missing import NEWEST_PYTHON, OLDEST_PYTHON
+from reliability import put_table, record_of, write_record
 
-RECORD = ROOT / 'results' / 'matrix.json'
-DOCUMENT = ROOT / 'docs' / 'reliability.md'
-TABLE = re.compile(
-    r'(?<=<!-- table of the matrix -->\n).*?(?=<!-- end of table of the matrix -->)', re.DOTALL
-)
+RECORD = 'matrix'
 PYTHONS = [f'3.{minor}' for minor in range(OLDEST_PYTHON[1], NEWEST_PYTHON[1] + 1)]
 TESTS = ['-m', 'not slow']
 
 
-def matrix(cells: dict) -> str:
-    """A Markdown table of cells by 'Python stack'."""
-    return '\n'.join(rows(cells)) + '\n'
-
-
-def rows(cells: dict) -> Iterator[str]:
+def table(cells: dict) -> Iterator[str]:
+    """Of cells by 'Python stack'."""
     yield '| Python | stack | passed | skipped | failed | tests |'
     yield '| --- | --- | ---: | ---: | ---: | --- |'
     for cell in sorted(cells, key=lambda cell: (int(cell.split()[0][2:]), cell)):
@@ -44,12 +36,6 @@ def rows(cells: dict) -> Iterator[str]:
         passed, skipped = found.get('passed', 0), found.get('skipped', 0)
         note = f'without torch: {found["lacks"]}' if 'lacks' in found else 'all'
         yield f'| {python} | {stack} | {passed:,} | {skipped} | {len(found["failed"])} | {note} |'
-
-
-def write(path: Path, text: str) -> None:
-    part = path.with_suffix('.part')
-    part.write_text(text)
-    part.replace(path)
 
 
 def run(args: argparse.Namespace, cells: dict) -> Iterator[dict]:
@@ -77,13 +63,14 @@ def main() -> None:
     args = parser.parse_args()
     recorded = not args.tests
     args.tests = args.tests or TESTS
-    cells = json.loads(RECORD.read_text()) if recorded and RECORD.exists() else {}
+    path = record_of(RECORD)
+    cells = json.loads(path.read_text()) if recorded and path.exists() else {}
     for so_far in () if args.render else run(args, cells):
         if recorded:
-            write(RECORD, json.dumps(so_far, indent=1) + '\n')
-    print(matrix(cells), end='')
+            write_record(RECORD, so_far)
+    print('\n'.join(table(cells)))
     if recorded:
-        write(DOCUMENT, TABLE.sub(lambda _: matrix(cells), DOCUMENT.read_text()))
+        put_table('the matrix', table(cells))
     sys.exit(any(found['failed'] for found in cells.values()))
 
 
