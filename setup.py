@@ -41,8 +41,11 @@ class BuildWithMim(build_py):
 version = re.search(r"__version__ = '(.+)'", (ROOT / 'mmdet_lrm/version.py').read_text())[1]
 # What writes and runs exported files; a device needs numpy, OpenCV and onnxruntime alone.
 deploy = ['onnx', 'onnxruntime', 'onnxscript']
-# With `deploy`: an exported file that nothing checks is worse than none.
-tests = ['hypothesis', 'pytest', *deploy]
+# With `deploy`: an exported file that nothing checks is worse than none. With xdist: one process
+# takes more than half an hour for all tests, as many as there are cores share them.
+tests = ['hypothesis', 'pytest', 'pytest-xdist', *deploy]
+# The site of the documents: its equations are MathML, which needs no script of another server.
+docs = ['latex2mathml', 'mkdocs-material', 'mkdocstrings[python]']
 
 setup(
     name='mmdet_lrm',
@@ -51,7 +54,7 @@ setup(
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    license_files=['LICENSE'],
+    license_files=['LICENSE', 'NOTICE'],
     python_requires='>=3.10',
     packages=find_packages(include=['mmdet_lrm', 'mmdet_lrm.*']),
     # An editable install is then a path, which Python reads before it takes a clone named like the
@@ -71,10 +74,13 @@ setup(
         ],
         'upstream': ['mmdet==3.3.0', 'mmcv>=2.0.0rc4,<2.2', 'mmengine>=0.10.7', 'setuptools<81'],
         'deploy': deploy,
+        # Rotated detectors, which LRMElementLoss mines in. torchvision must be that of the torch.
+        'rotate': ['faster-coco-eval', 'onedl-mmrotate==1.2.1', 'torchvision'],
         # Where MMEngine's TensorboardVisBackend writes to.
         'watch': ['tensorboard'],
         'tests': tests,
-        'dev': [*tests, 'pre-commit', 'ruff', 'tensorboard'],
+        'docs': docs,
+        'dev': [*tests, *docs, 'pre-commit', 'ruff', 'tensorboard'],
     },
     classifiers=[
         'Development Status :: 4 - Beta',

@@ -81,7 +81,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        return f'{self.variant.label.replace(" ", "_").replace("/", "-")}-seed{self.seed}'
+        return run_name(self.variant.label, self.seed)
+
+
+def run_name(label: str, seed: int) -> str:
+    """Of a run, as its folder and its lines on the screen begin."""
+    return f'{label.replace(" ", "_").replace("/", "-")}-seed{seed}'
 
 
 def make_plan(study: Study) -> list[Run]:

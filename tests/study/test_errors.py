@@ -142,6 +142,8 @@ def test_neighbours_are_truths_with_an_iou_above_a_tenth():
         image([(0, square(0)), (1, square(8)), (0, square(17))]), image([(0, square(8))])
     )
     assert found.neighbours.tolist() == [1, 1, 0, 0]
+    # A box without area has none, not even itself.
+    assert judged(image([(0, square(0)), (0, square(5, side=0))])).neighbours.tolist() == [0, 0]
 
 
 def test_average_precision_by_neighbours():
