@@ -284,7 +284,7 @@ OF_ERROR = {
     'between': 'between objects',
     'missed': 'missed',
 }
-OF_ERRORS = {'count': 'errors for 100 objects', 'gain': 'points of mean AP without them'}
+OF_ERRORS = {'count': 'errors for 100 objects', 'gain': 'mean AP gained without'}
 MARKERS = 'osD^vPX'  # of methods, so that they are told apart without their colours
 
 
