@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from ast import literal_eval
 
 import pytest
 from cutting import in_child
@@ -176,3 +177,15 @@ def test_stopped_trainings_end_and_say_so(tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match='training a was stopped'):
         stopped.train('a', CONFIG, tmp_path / 'run')
     assert time.monotonic() - begin < 30  # the process sleeps for 60
+
+
+def test_a_training_keeps_the_memory_that_it_freed_unless_the_caller_sets_it(tmp_path, monkeypatch):
+    monkeypatch.setenv('MALLOC_TOP_PAD_', '7')
+    program = tmp_path / 'train.py'
+    program.write_text("import os; print({k: os.environ[k] for k in os.environ if 'MALLOC' in k})")
+    Trainings(program)._run('a', tmp_path / 'config.py', epochs=1)
+    assert literal_eval((tmp_path / 'train.log').read_text()) == {
+        'MALLOC_MMAP_THRESHOLD_': '4000000000',
+        'MALLOC_TRIM_THRESHOLD_': '8000000000',
+        'MALLOC_TOP_PAD_': '7',
+    }
