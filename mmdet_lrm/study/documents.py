@@ -30,9 +30,10 @@ PLOT = re.compile(
     rf'\((?P<path>(?:[\w./-]+/)?plots/(?:(?P<name>[\w-]+)-(?P<kind>{"|".join(plots.KINDS)})|summary)'
     r'\.png)\)'
 )
-# Of results/*.json: which heads take LRMElementLoss, what `make demo` shows on drawn images, what
-# docs/reliability.md counts.
-NO_STUDIES = ('heads', 'make_demo', 'fuzzing', 'matrix', 'training_parts')
+# Of results/*.json: which heads take LRMElementLoss, and what docs/reliability.md counts.
+NO_RECORDS = ('heads', 'fuzzing', 'matrix', 'training_parts')
+# And what `make demo` shows on drawn images.
+NO_STUDIES = (*NO_RECORDS, 'make_demo')
 # Studies of what a comparison can see, not of what gains.
 OF_COMPARING = ('bccd_itself', 'bccd_fewer_labels')
 
