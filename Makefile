@@ -6,7 +6,7 @@
 #   TORCH_INDEX_URL=url   take torch from this package index
 #   DATA=folder           demo: images of your own
 #   TEST_JOBS=1           tests: processes that share them, as many as there are cores
-#   PYTEST_ARGS, DEMO_ARGS, WHEEL_DIR: passed on
+#   PYTEST_ARGS, DEMO_ARGS, MATRIX_ARGS, WHEEL_DIR: passed on
 PYTHON ?= python3
 STACK ?= onedl
 VENV ?= $(if $(filter onedl,$(STACK)),.venv,.venv-$(STACK))
@@ -18,7 +18,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(TEST_JOBS) --dist loadfile
 export MMCV_WHEELS DEVICE TORCH_INDEX_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help venv setup test test-slow test-all lint format demo docs wheel clean
+.PHONY: help venv setup test test-slow test-all matrix lint format demo docs wheel clean
 
 help:  ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -37,6 +37,9 @@ test-slow: venv  ## Run the tests that train, which take minutes
 
 test-all: lint  ## The same with all tests, training runs included
 	$(PYTEST) $(PYTEST_ARGS)
+
+matrix:  ## Run make test's tests on both stacks and each Python that is here
+	@$(PYTHON) tools/dev/matrix.py $(MATRIX_ARGS)
 
 lint: venv  ## Check the code's form
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ ALLOWED = (
     r'MIT( License)?|MIT-CMU',
     r'PSF-2\.0|Python Software Foundation License',
     r'BSL-1\.0',
+    r'ISC( License.*)?',
     r'MPL-2\.0|Mozilla Public License 2\.0 \(MPL 2\.0\)',
 )
 

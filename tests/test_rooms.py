@@ -17,7 +17,7 @@ ALLOWED = {
     'launch': {'kitti', 'mining', 'training'},
     'darknet': {'heads', 'launch', 'reading'},
     'deploy': {'darknet', 'heads', 'launch'},
-    'study': {'deploy', 'kitti', 'launch', 'mining', 'training'},
+    'study': {'kitti', 'launch', 'mining', 'training'},
 }
 
 

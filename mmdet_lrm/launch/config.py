@@ -22,6 +22,12 @@ INSTALL = (
     "Use the Python of `make venv`, .venv/bin/python, or `pip install -e '.[onedl]'` in the folder "
     'of mmdet_lrm'
 )
+# How the checkpoint is made that a backbone starts from, by its type.
+WEIGHTS = {
+    'Darknet19': 'download https://pjreddie.com/media/files/darknet19_448.conv.23 and darknet19_448'
+    '.cfg of https://github.com/pjreddie/darknet, then: python tools/darknet.py import '
+    'darknet19_448.cfg darknet19_448.conv.23 --backbone --out darknet19_448',
+}
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -180,6 +186,6 @@ def require_pretrained(model: dict) -> None:
                 raise LaunchError(
                     f"{key}.init_cfg starts from '{file}', which is not a file (from "
                     f'{Path.cwd()}). Set its path in the config, or make it first: '
-                    'tools/darknet.py imports weights of darknet'
+                    + WEIGHTS.get(node.get('type'), 'tools/darknet.py imports weights of darknet')
                 )
             require_checkpoint(file)

@@ -20,6 +20,7 @@ from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import TRANSFORMS
 from mmengine.dataset import pseudo_collate
 from mmengine.model import is_model_wrapper
+from mmengine.visualization.utils import img_from_canvas
 from torch import nn
 
 from ..colours import BLUE, GREY, RED
@@ -298,9 +299,7 @@ def legend() -> list[Line2D | Patch]:
 def rgb(figure: Figure) -> np.ndarray:
     """(H, W, 3) uint8."""
     figure.set_dpi(100)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    return img_from_canvas(FigureCanvasAgg(figure))
 
 
 def png(figure: Figure, dpi: int = 150) -> bytes:

@@ -30,8 +30,11 @@ PLOT = re.compile(
     rf'\((?P<path>(?:[\w./-]+/)?plots/(?:(?P<name>[\w-]+)-(?P<kind>{"|".join(plots.KINDS)})|summary)'
     r'\.png)\)'
 )
-# Of results/*.json: which heads take LRMElementLoss, and what `make demo` shows on drawn images.
-NO_STUDIES = ('heads', 'make_demo')
+# Of results/*.json: which heads take LRMElementLoss, what `make demo` shows on drawn images, what
+# docs/reliability.md counts.
+NO_STUDIES = ('heads', 'make_demo', 'fuzzing', 'matrix', 'training_parts')
+# Studies of what a comparison can see, not of what gains.
+OF_COMPARING = ('bccd_itself', 'bccd_fewer_labels')
 
 
 def project_root(start: Path) -> Path:
@@ -90,14 +93,14 @@ def recorded(path: Path, document: Path) -> list[Record]:
 
 
 def all_gains(root: Path) -> list[summary.Gain]:
-    """Of every study in results/.
+    """Of every study in results/ that compares ways to train.
 
     What decides in a study, and which of many variants it tells, are ``metric`` and ``main`` (a
     list of labels) in its file, ``configs/studies/NAME.py``, where it has them.
     """
     found = []
     for file in sorted((root / 'results').glob('*.json')):
-        if file.stem not in NO_STUDIES:
+        if file.stem not in (*NO_STUDIES, *OF_COMPARING):
             study = root / 'configs' / 'studies' / f'{file.stem}.py'
             told = Config.fromfile(study) if study.is_file() else {}
             records = read_records(file)
