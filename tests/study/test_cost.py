@@ -92,7 +92,7 @@ def test_a_step_is_measured_and_leaves_the_config_as_it_was():
 
 
 def test_what_is_kept_for_the_backward_pass_are_maps_and_no_weights():
-    layer, image = torch.nn.Linear(3, 4, bias=False), torch.ones(5, 3)
+    layer, image = torch.nn.Linear(3, 4, bias=False), torch.ones(5, 3, requires_grad=True)
     with cost.kept_bytes(layer) as kept:
         layer(image).sum()
         layer(image).sum()  # what is kept twice lies in one place
