@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from documents import DOCUMENTS, ROOT, blocks
 from mmengine.config import Config
+from page_blocks import DOCUMENTS, ROOT, blocks
 
 from mmdet_lrm.launch import require_parts
 from mmdet_lrm.study.plan import make_plan

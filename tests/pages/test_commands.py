@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import DOCUMENTS, ROOT, blocks, commands
+from command_trials import CHECKPOINT, EPOCHS, HELD, IMAGE, MINED, TRIED, WIDE
 from drawn_data import draw_sets
-from trials import CHECKPOINT, EPOCHS, HELD, IMAGE, MINED, TRIED, WIDE
+from page_blocks import DOCUMENTS, ROOT, blocks, commands
 
 PROCESSES = multiprocessing.get_context('forkserver')
 # Imported once, in the process that the others are forks of.

@@ -107,6 +107,11 @@ TRIED = {
             variables={'CXX': 'none'},
         ),
     },
+    'docs/reading-the-report.md': {
+        'python tools/report.py work_dirs/yolov2-tiny_kitti': Trial(
+            {'work_dirs/yolov2-tiny_kitti': 'work_dirs/trained'}
+        ),
+    },
     'docs/see-the-mining.md': {
         'python tools/show_mining.py CONFIG CHECKPOINT.pth IMAGE...': Trial(
             {'CONFIG': MINED, 'CHECKPOINT.pth': CHECKPOINT, 'IMAGE...': IMAGE}
@@ -158,6 +163,10 @@ TRIED = {
 SETS_UP = 'sets up an environment; tests/tools/test_setup_env.py tries its steps'
 LIKE_ANOTHER = 'a command of another line with another config, which tests/test_configs.py builds'
 STUDY = 'trains a whole study; tests/study/test_studies.py plans each, test_benchmark_cli.py runs'
+CHECKS = 'tests/study/test_kit.py checks a study'
+DOWNLOAD = 'a download'
+REPORTS = 'tests/study/test_report_page.py has reports of several trainings'
+PAPER = 'python tools/benchmark.py configs/studies/paper-kitti-416.py'
 HELD = {
     'README.md': {
         'make demo': 'takes twelve minutes; docs/start.md has it with fewer images',
@@ -178,10 +187,40 @@ HELD = {
         'python tools/benchmark.py configs/studies/NAME.py --merge results/NAME.part*.json': (
             'tests/study/test_benchmark_cli.py merges parts'
         ),
+        'python tools/benchmark.py configs/studies/NAME.py --check': CHECKS,
         'python tools/diagnose.py CONFIG': 'README.md has it, which is tried',
     },
     'docs/export.md': {'pip install -c constraints.txt -e .[onedl,deploy]': SETS_UP},
     'docs/other-detectors.md': {'pip install -c constraints.txt .[onedl,rotate]': SETS_UP},
+    'docs/reading-the-report.md': {
+        'python tools/report.py work_dirs/yolov2-tiny_kitti work_dirs/yolov2-tiny_lrm_kitti': (
+            REPORTS
+        ),
+        'python tools/report.py work_dirs/benchmark/NAME': REPORTS,
+    },
+    'docs/reproduce.md': {
+        'git clone URL_OF_THIS_REPOSITORY mmdet_lrm && cd mmdet_lrm': DOWNLOAD,
+        'make venv && source .venv/bin/activate': SETS_UP,
+        'python -m mmdet_lrm doctor': 'docs/start.md has it, which is tried',
+        'mkdir -p data': 'part of the downloads below it',
+        'wget https://pjreddie.com/media/files/darknet19_448.conv.23': DOWNLOAD,
+        'wget https://raw.githubusercontent.com/pjreddie/darknet/master/cfg/'
+        'darknet19_448.cfg': DOWNLOAD,
+        'python tools/darknet.py import darknet19_448.cfg darknet19_448.conv.23 --backbone --out '
+        'data/darknet19_448': 'needs the download; docs/darknet.md has it, which is tried',
+        'python tools/prepare_kitti.py data/kitti --images data_object_image_2.zip --labels '
+        'data_object_label_2.zip --split-dir FOLDER_OF_THE_LISTS': 'README.md has it',
+        f'{PAPER} --check': CHECKS,
+        f'{PAPER} --jobs 2': STUDY,
+        f'CUDA_VISIBLE_DEVICES=0 {PAPER} --part 1/5': STUDY,
+        f'CUDA_VISIBLE_DEVICES=1 {PAPER} --part 2/5': STUDY,
+        f'{PAPER} --merge results/paper-kitti-416.part*of5.json': STUDY,
+        f'{PAPER} --seeds 1 --last 1 --work-dir /tmp/trial --results /tmp/trial --cfg-options '
+        'epochs=1 input_size=96,96 model.data_preprocessor.batch_augments=None': (
+            'needs the download; tests/study/test_kit.py does it on drawn images'
+        ),
+        'python tools/benchmark.py --render': 'tests/study/test_documents.py renders',
+    },
     'docs/results.md': {
         'python tools/benchmark.py configs/studies/bccd_dense.py --data-root data/BCCD '
         '--jobs 2': STUDY
