@@ -51,7 +51,7 @@ def test_every_record_has_its_study_and_all_but_those_of_the_plan_are_recorded()
 @pytest.mark.parametrize('study', PLANNED, ids=lambda file: file.stem)
 def test_no_record_of_the_confirmation_is_older_than_its_plan(study):
     plan = [study, study.with_name('confirmation.md'), study.parent / '_base_/confirmation.py']
-    for file in (ROOT / 'results').glob(f'{study.stem}.*json'):
+    for file in (ROOT / 'results').rglob(f'{study.stem}.*json'):
         for record in read_records(file):
             assert planned_before(plan, record.commit), (file.name, record.label, record.seed)
 
