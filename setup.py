@@ -41,8 +41,11 @@ class BuildWithMim(build_py):
 version = re.search(r"__version__ = '(.+)'", (ROOT / 'mmdet_lrm/version.py').read_text())[1]
 # What writes and runs exported files; a device needs numpy, OpenCV and onnxruntime alone.
 deploy = ['onnx', 'onnxruntime', 'onnxscript']
-# With `deploy`: an exported file that nothing checks is worse than none.
-tests = ['hypothesis', 'pytest', *deploy]
+# With `deploy`: an exported file that nothing checks is worse than none. With xdist: one process
+# takes more than half an hour for all tests, as many as there are cores share them.
+tests = ['hypothesis', 'pytest', 'pytest-xdist', *deploy]
+# The site of the documents: its equations are MathML, which needs no script of another server.
+docs = ['latex2mathml', 'mkdocs-material', 'mkdocstrings[python]']
 
 setup(
     name='mmdet_lrm',
@@ -51,7 +54,7 @@ setup(
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    license_files=['LICENSE'],
+    license_files=['LICENSE', 'NOTICE'],
     python_requires='>=3.10',
     packages=find_packages(include=['mmdet_lrm', 'mmdet_lrm.*']),
     # An editable install is then a path, which Python reads before it takes a clone named like the
@@ -59,7 +62,7 @@ setup(
     package_dir={'': '.'},
     # Two distributions provide mmdet, mmcv and mmengine under one import name. Either extra brings
     # them; neither may come by itself, or it would overwrite the other.
-    install_requires=['numpy', 'torch>=2.4'],
+    install_requires=['jinja2', 'numpy', 'torch>=2.4'],
     extras_require={
         'onedl': [
             'onedl-mmcv>=2.3.6',
@@ -73,10 +76,13 @@ setup(
         'deploy': deploy,
         # What benchmarks/performance.py measures by; lightnet needs a torchvision that fits torch.
         'benchmark': [*deploy, 'lightnet'],
+        # Rotated detectors, which LRMElementLoss mines in. torchvision must be that of the torch.
+        'rotate': ['faster-coco-eval', 'onedl-mmrotate==1.2.1', 'torchvision'],
         # Where MMEngine's TensorboardVisBackend writes to.
         'watch': ['tensorboard'],
         'tests': tests,
-        'dev': [*tests, 'pre-commit', 'ruff', 'tensorboard'],
+        'docs': docs,
+        'dev': [*tests, *docs, 'pre-commit', 'ruff', 'tensorboard'],
     },
     classifiers=[
         'Development Status :: 4 - Beta',

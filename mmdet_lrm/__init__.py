@@ -1,7 +1,9 @@
 """Loss Rank Mining (arXiv 1804.04606) for MMDetection; importing it registers everything."""
 
+import importlib
 import os
 import sys
+from types import ModuleType
 
 from . import moved
 from .configs import config
@@ -23,10 +25,10 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
     from .heads import LRMSSDHead, LRMYOLOV3Head, YOLOV2Head
     from .kitti.dataset import KittiDataset
     from .kitti.metric import KittiMetric
-    from .mining import hard_mask
+    from .mining import Level, hard_mask
     from .mining.diagnosis import MiningDiagnosisHook
     from .mining.element_loss import LRMElementLoss
-    from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses
+    from .mining.lrm_loss import HardNegativeLoss, LRMLoss, PriorLosses, build_miner
     from .mining.schedule import LRMScheduleHook
     from .mining.visualization import MiningVisualizationHook
     from .training.channels_last import ChannelsLastHook
@@ -51,6 +53,7 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
         'LRMSSDHead',
         'LRMScheduleHook',
         'LRMYOLOV3Head',
+        'Level',
         'LoadFewerAnnotations',
         'MiningDiagnosisHook',
         'MiningVisualizationHook',
@@ -62,7 +65,15 @@ if os.environ.get('MMDET_LRM_UNREGISTERED') != str(os.getpid()) and not STARTS_A
         'TinyYOLOV2',
         'VOCClassMetric',
         'YOLOV2Head',
+        'build_miner',
         'hard_mask',
     ]
 
 moved.keep_old_paths()
+
+
+def __getattr__(name: str) -> ModuleType:
+    """A room, such as ``deploy``, which is imported when it is asked for."""
+    if name not in ('darknet', 'deploy', 'heads', 'kitti', 'launch', 'mining', 'study', 'training'):
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return importlib.import_module(f'.{name}', __name__)

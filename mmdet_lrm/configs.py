@@ -56,6 +56,14 @@ def resized(pipeline: Sequence[Mapping], scale: tuple[int, int]) -> list[dict]:
     return [{**step, 'scale': scale} if 'scale' in step else {**step} for step in pipeline]
 
 
+def pipeline_of(loader: Mapping | None) -> list[dict]:
+    """The steps of a loader's data set, whatever wraps it; none of no loader."""
+    node = loader
+    while node and 'pipeline' not in node:
+        node = node.get('dataset')
+    return list(node['pipeline']) if node else []
+
+
 def with_pipeline(pipeline: Sequence[Mapping], *datasets: Mapping) -> list[dict]:
     """Data sets that all have this pipeline, to be joined by ConcatDataset."""
     return [dict(pipeline=pipeline, **each) for each in datasets]

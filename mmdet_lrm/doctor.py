@@ -148,9 +148,9 @@ def package() -> Iterator[Finding]:
         yield Finding(OK, f'mmdet_lrm {mmdet_lrm.__version__} of {where}')
 
 
-def disk(folder: str = '.') -> Iterator[Finding]:
-    free = shutil.disk_usage(folder).free
-    text = f'{free / 1e9:.1f} GB free in {Path(folder).resolve()}, where work_dirs goes'
+def disk() -> Iterator[Finding]:
+    free = shutil.disk_usage('.').free
+    text = f'{free / 1e9:.1f} GB free in {Path.cwd()}, where work_dirs goes'
     if free < LITTLE_DISK:
         yield Finding(FAULT, text, 'free some, or name another folder with --work-dir')
     else:

@@ -1,5 +1,10 @@
 import contextlib
 import os
+
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    # Each of several processes has a core; the programs that tests start read it as well.
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+
 import random
 import signal
 from collections import OrderedDict

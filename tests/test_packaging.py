@@ -62,9 +62,9 @@ def source(tmp_path_factory):
     for folder in ('configs', 'mmdet_lrm', 'tools'):
         ignore = shutil.ignore_patterns('.mim', '__pycache__')
         shutil.copytree(ROOT / folder, source / folder, ignore=ignore)
-    for name in ('LICENSE', 'MANIFEST.in', 'README.md', 'model-index.yml', 'pyproject.toml'):
+    for name in ('LICENSE', 'MANIFEST.in', 'NOTICE', 'README.md', 'model-index.yml', 'setup.py'):
         shutil.copy(ROOT / name, source)
-    shutil.copy(ROOT / 'setup.py', source)
+    shutil.copy(ROOT / 'pyproject.toml', source)
     return source
 
 
@@ -101,6 +101,13 @@ def test_a_wheel_holds_configs_tools_and_model_index(site):
         name: text for name, text in tools if not name.startswith('dev/')
     }
     assert (mim / 'model-index.yml').read_text() == (ROOT / 'model-index.yml').read_text()
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_the_licence_and_the_notices(site):
+    for name in ('LICENSE', 'NOTICE'):
+        (held,) = site.glob(f'mmdet_lrm-*.dist-info/**/{name}')
+        assert held.read_text() == (ROOT / name).read_text()
 
 
 @pytest.mark.slow

@@ -31,6 +31,13 @@ def test_every_public_name_is_there():
     assert [name for name in mmdet_lrm.__all__ if not hasattr(mmdet_lrm, name)] == []
 
 
+def test_a_room_that_nothing_imported_is_there_when_it_is_asked_for(monkeypatch):
+    monkeypatch.delattr(mmdet_lrm, 'deploy', raising=False)
+    assert mmdet_lrm.deploy.accelerate.__module__ == 'mmdet_lrm.deploy.fast'
+    with pytest.raises(AttributeError, match="module 'mmdet_lrm' has no attribute 'deply'"):
+        _ = mmdet_lrm.deply
+
+
 def test_the_kitti_package_has_its_two_classes_and_no_others():
     assert mmdet_lrm.kitti.KittiDataset is mmdet_lrm.KittiDataset
     assert mmdet_lrm.kitti.KittiMetric is mmdet_lrm.KittiMetric

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import installed  # noqa: F401
 import numpy as np
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmdet_lrm.darknet.boxes import box_sizes, input_size, own_priors
 from mmdet_lrm.darknet.priors import by_level, cluster, counts_by_level, draw, mean_iou
-from mmdet_lrm.launch import Settings, config_path, program, require_data
+from mmdet_lrm.launch import Settings, program, read_config, require_data
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -41,7 +40,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     args = parse_args(arguments)
-    cfg = Config.fromfile(config_path(args.config))
+    cfg = read_config(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmdet'))

@@ -14,7 +14,8 @@ python tools/benchmark.py NAME configs/yolov2-tiny_kitti.py --data-root data/kit
     table stands before a colon, or is the text
 python tools/benchmark.py configs/studies/NAME.py
     a study, from its file; --part 2/8 does a share of it on one of eight machines, and
-    --merge FILE... makes the whole of their records
+    --merge FILE... makes the whole of their records; --check trains nothing, and says what is
+    missing and what the trainings will cost
 python tools/benchmark.py --render
     the tables in the documents, from the recorded results
 
@@ -31,7 +32,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmdet_lrm import launch
-from mmdet_lrm.study import demo, documents, plan, reading, report, runs
+from mmdet_lrm.study import check, demo, documents, plan, reading, report, runs
 from mmdet_lrm.study.records import read_records, write_records
 
 
@@ -71,6 +72,7 @@ def parse_args() -> argparse.Namespace:
     )
     add('--part', metavar='I/N', help='the runs of the Ith of N machines; records get its name')
     add('--merge', nargs='+', type=Path, metavar='FILE.json', help='records of parts; no training')
+    add('--check', action='store_true', help='say what is missing and what it costs; no training')
     add('--work-dir', type=Path, default=Path('work_dirs/benchmark'))
     add('--results', type=Path, default=Path('results'), help='folder of records')
     add('--render', action='store_true', help="only make the documents' tables and plots")
@@ -119,6 +121,9 @@ def main() -> None:
     name = Path(args.name).stem
     file, folder = args.results / f'{name}.json', args.work_dir / name
     missing = []
+    if args.check:
+        check.check(runs.part(planned, *share) if share else planned, folder)
+        return
     if args.merge:
         parts = [record for part in args.merge for record in read_records(part)]
         found, missing = runs.merge(planned, parts)

@@ -17,7 +17,7 @@ import torch
 from mmdet_lrm import launch
 from mmdet_lrm.deploy import timing
 from mmdet_lrm.deploy.detector import ExportError
-from mmdet_lrm.deploy.models import find_pictures, loading, read_config
+from mmdet_lrm.deploy.models import find_pictures, loading
 from mmdet_lrm.deploy.preprocessing import preprocessing
 from mmdet_lrm.launch.models import build_detector
 from mmdet_lrm.training.files import write_whole
@@ -50,7 +50,7 @@ def main() -> None:
     for path in (*args.onnx, *args.images):
         launch.require_file('file', path)
     torch.set_num_threads(args.threads)
-    cfg = read_config(args.config)
+    cfg = launch.read_config(args.config)
     pictures = args.images or find_pictures(cfg, max(args.batch))
     if not pictures:
         raise ExportError('the test dataset of the config is not here; name pictures by --images')

@@ -19,7 +19,7 @@ from pathlib import Path
 import installed  # noqa: F401
 
 from mmdet_lrm.darknet.files import export_network, import_backbone, import_network
-from mmdet_lrm.launch import config_path, program
+from mmdet_lrm.launch import program
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -66,7 +66,7 @@ def main() -> None:
 def run(args: argparse.Namespace) -> list[Path]:
     common = dict(force=args.force, verify=args.verify, say=print)
     if args.command == 'export':
-        return export_network(config_path(args.config), args.checkpoint, args.out, **common)
+        return export_network(args.config, args.checkpoint, args.out, **common)
     if args.backbone:
         return import_backbone(args.cfg, args.weights, args.out, **common)
     return import_network(

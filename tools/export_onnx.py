@@ -16,7 +16,6 @@ import installed  # noqa: F401
 from mmdet_lrm import launch
 from mmdet_lrm.deploy import export
 from mmdet_lrm.deploy.exporting import DEFAULT_OPSET, OPSETS
-from mmdet_lrm.deploy.models import read_config
 
 
 def main() -> None:
@@ -40,7 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     for path in args.images:
         launch.require_file('picture', path)
-    cfg = read_config(args.config)
+    cfg = launch.read_config(args.config)
     difference = export(
         cfg, args.checkpoint, args.out, args.nms, args.opset, args.force, args.images
     )

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
-from mmengine.config.utils import ConfigParsingError
 from torch import nn
 
+from ..launch import read_config
 from ..reading.text import TextError, read_text
 from .cfg import DarknetError, Layer, Section, follow, input_shape, read_cfg, write_cfg
 from .checkpoint import header_of, read_checkpoint
@@ -211,7 +211,7 @@ def export_network(
         DarknetError: darknet cannot express the detector, or the checkpoint is of another one.
     """
     files = _targets(out, ('.cfg', '.weights', '.names'), force)
-    cfg = _read_config(config)
+    cfg = read_config(config)
     model = build(cfg.model.to_dict())
     described = describe(model)
     image = pipeline_input(cfg)
@@ -251,18 +251,6 @@ def _thresholds(model: nn.Module) -> str:
     test_cfg = model.test_cfg or {}
     nms = dict(test_cfg.get('nms', {}))
     return f'scores from {test_cfg.get("score_thr", 0)} on, nms {nms}'
-
-
-def _read_config(config: str | Path) -> Config:
-    if not Path(config).is_file():
-        raise DarknetError(f'the config {config} is not a file (from {Path.cwd()})')
-    try:
-        cfg = Config.fromfile(config)
-    except (OSError, SyntaxError, NameError, ImportError, ConfigParsingError) as error:
-        raise DarknetError(f'{config} cannot be read as a config: {error}') from error
-    if 'model' not in cfg:
-        raise DarknetError(f'{config} has no model; it is no config of a detector')
-    return cfg
 
 
 def _class_names(cfg: Config, meta: dict, num_classes: int) -> list[str]:

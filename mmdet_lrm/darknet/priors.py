@@ -10,12 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from ..colours import BLUE, GREY, RED
 from ..errors import UserError
 
 MUTATION = 0.1  # largest standard deviation of the logarithm of a side
 SAMPLE = 3000  # boxes
+BAR = dict(delay=1, leave=False, disable=None)  # on a terminal, of what takes longer than 1 s
+STARTS = 20
 
 
 class PriorsError(UserError):
@@ -35,9 +38,7 @@ def mean_iou(sizes: np.ndarray, priors: np.ndarray) -> float:
     return float(shape_iou(sizes, priors).max(axis=1).mean())
 
 
-def cluster(
-    sizes: np.ndarray, num_priors: int, seed: int = 0, restarts: int = 20, mutations: int = 600
-) -> np.ndarray:
+def cluster(sizes: np.ndarray, num_priors: int, seed: int = 0, mutations: int = 600) -> np.ndarray:
     """Priors for boxes, by k-means from many starts, and then small changes that gain.
 
     The starts are tried on a sample of the boxes, of which the few best are changed there and the
@@ -47,7 +48,6 @@ def cluster(
         sizes: (n, 2) widths and heights in px of the network's input, > 0.
         num_priors: at least 1 and at most the number of different sizes.
         seed: of the sample, the starts and the changes.
-        restarts: number of starts.
         mutations: random changes of some sides, each kept if the mean IoU grows; 0 for none.
 
     Returns:
@@ -66,7 +66,8 @@ def cluster(
     sample = sizes if len(sizes) <= SAMPLE else rng.choice(sizes, SAMPLE, replace=False)
     if len(np.unique(sample, axis=0)) < num_priors:
         sample = sizes
-    found = [_k_means(sample, num_priors, rng) for _ in range(restarts)]
+    starts = tqdm(range(STARTS), 'k-means', unit='start', **BAR)
+    found = [_k_means(sample, num_priors, rng) for _ in starts]
     found.sort(key=lambda priors: mean_iou(sample, priors), reverse=True)
     found = [_mutate(sample, priors, mutations, rng) for priors in found[:3]]
     priors = _mutate(sizes, max(found, key=lambda each: mean_iou(sizes, each)), mutations, rng)
@@ -93,7 +94,7 @@ def _mutate(
     sizes: np.ndarray, priors: np.ndarray, number: int, rng: np.random.Generator
 ) -> np.ndarray:
     best = mean_iou(sizes, priors)
-    for _ in range(number):
+    for _ in tqdm(range(number), f'changes, {len(sizes)} boxes', unit='change', **BAR):
         # Most changes of all sides lose; changing about one in three finds more that gain.
         change = rng.normal(0, MUTATION * rng.random(), priors.shape)
         changed = priors * np.exp(np.where(rng.random(priors.shape) < 0.3, change, 0))

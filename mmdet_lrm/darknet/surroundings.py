@@ -15,6 +15,7 @@ from mmdet.models import DetDataPreprocessor
 from mmengine.config import Config
 from torch import nn
 
+from ..configs import pipeline_of
 from .cfg import DarknetError, Layer
 from .describe import Described
 from .reading import Deviation, cpu_deviation, gpu_deviation
@@ -42,11 +43,8 @@ def pipeline_input(cfg: Config) -> Input:
         DarknetError: a step of the pipeline changes images as darknet cannot, or there is none that
             gives them one size.
     """
-    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
-    while 'pipeline' not in dataset and 'dataset' in dataset:
-        dataset = dataset['dataset']
     resizes, grey = [], False
-    for step in dataset.get('pipeline', []):
+    for step in pipeline_of(cfg.get('test_dataloader')):
         kind = getattr(step['type'], '__name__', step['type']).rpartition('.')[2]
         if kind in ('Resize', 'DarknetLetterbox'):
             resizes.append((kind, step))

@@ -1,7 +1,7 @@
 """Darknet's ``.weights``: a header, then the float32 numbers of each convolution."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,23 +78,30 @@ def read_weights(
                 f'{path} is too short: {layer} needs {needed} numbers from {position} on, and the '
                 f'file has {len(numbers)} in all. It is truncated or belongs to another .cfg'
             )
-        arrays[layer.index] = {}
-        for name, shape in shapes.items():
-            count = math.prod(shape)
-            values = numbers[position : position + count].reshape(shape)
-            if _impossible(name, values):
-                raise DarknetError(
-                    f'{path}: the {name} of {layer} are not finite, or negative where they cannot '
-                    f'be. The file is broken or belongs to another .cfg'
-                )
-            arrays[layer.index][name] = values.astype(np.float32)
-            position += count
+        arrays[layer.index] = _shaped(path, layer, shapes, numbers[position : position + needed])
+        position += needed
     if position < len(numbers):
         raise DarknetError(
             f'{path} is too long: the layers of the .cfg have {position} numbers, the file '
             f'{len(numbers)}. It belongs to another .cfg'
         )
     return header, arrays
+
+
+def _shaped(
+    path: Path, layer: Layer, shapes: Mapping[str, tuple[int, ...]], numbers: np.ndarray
+) -> Arrays:
+    """The numbers of a layer, parted by its arrays."""
+    ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
+    parts = zip(shapes.items(), np.split(numbers, ends[:-1]), strict=True)
+    arrays = {name: part.reshape(shape) for (name, shape), part in parts}
+    for name, values in arrays.items():
+        if _impossible(name, values):
+            raise DarknetError(
+                f'{path}: the {name} of {layer} are not finite, or negative where they cannot be. '
+                'The file is broken or belongs to another .cfg'
+            )
+    return {name: values.astype(np.float32) for name, values in arrays.items()}
 
 
 def _split(path: Path, data: bytes) -> tuple[Header, np.ndarray]:

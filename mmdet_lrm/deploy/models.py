@@ -9,27 +9,9 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
-from ..launch import config_path, load_checkpoint, require_file
+from ..configs import pipeline_of
+from ..launch import load_checkpoint
 from .detector import ExportError
-from .preprocessing import test_pipeline
-
-
-def read_config(name: str) -> Config:
-    """The file of a config, or a shipped one as ``mmdet_lrm::yolov2_kitti.py``.
-
-    Raises:
-        ExportError: it cannot be read, or has no model.
-        LaunchError: there is no such file.
-    """
-    path = config_path(name)
-    require_file('config', path)
-    try:
-        cfg = Config.fromfile(path)
-    except (SyntaxError, ImportError, OSError, KeyError, TypeError) as error:
-        raise ExportError(f"the config '{path}' cannot be read: {error}") from error
-    if 'model' not in cfg:
-        raise ExportError(f"the config '{path}' has no model")
-    return cfg
 
 
 def class_names(cfg: Config, checkpoint: Path, num_classes: int) -> list[str]:
@@ -64,8 +46,8 @@ def find_pictures(cfg: Config, number: int) -> list[str]:
 
 def loading(cfg: Config) -> Compose:
     """The test pipeline without its truths."""
-    steps = [step for step in test_pipeline(cfg) if step['type'] != 'LoadAnnotations']
-    return Compose([TRANSFORMS.build(step) for step in steps])
+    steps = pipeline_of(cfg.get('test_dataloader'))
+    return Compose([TRANSFORMS.build(each) for each in steps if each['type'] != 'LoadAnnotations'])
 
 
 def prepare(model: nn.Module, pipeline: Compose, pictures: Sequence[str | Path]) -> dict:

@@ -6,6 +6,7 @@ from mmdet.models import DetDataPreprocessor
 from mmengine.config import Config
 from torch import nn
 
+from ..configs import pipeline_of
 from .detector import ExportError
 
 
@@ -35,7 +36,7 @@ def preprocessing(cfg: Config, preprocessor: nn.Module) -> Preprocessing:
     Raises:
         ExportError: a step that an exported file cannot tell of.
     """
-    resize = resize_step(test_pipeline(cfg))
+    resize = resize_step(pipeline_of(cfg.get('test_dataloader')))
     width, height = resize['scale']
     if type(preprocessor) is not DetDataPreprocessor:
         raise ExportError(
@@ -61,14 +62,6 @@ def preprocessing(cfg: Config, preprocessor: nn.Module) -> Preprocessing:
         mean,
         std,
     )
-
-
-def test_pipeline(cfg: Config) -> list[dict]:
-    """The steps of ``test_dataloader``, whatever wraps its dataset."""
-    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
-    while 'pipeline' not in dataset and 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return list(dataset.get('pipeline', []))
 
 
 def resize_step(pipeline: list[dict]) -> dict:

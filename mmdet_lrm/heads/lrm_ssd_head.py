@@ -10,7 +10,7 @@ from mmdet.models.task_modules.assigners import MaxIoUAssigner
 from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder
 from mmdet.models.task_modules.samplers import PseudoSampler
 from mmdet.registry import MODELS
-from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
+from mmdet.utils import InstanceList, OptInstanceList
 from torch import Tensor
 
 from ..mining.lrm_loss import HardNegativeLoss
@@ -40,38 +40,15 @@ class LRMSSDHead(MinedHead, SSDHead):
     The terms are ``loss_cls`` and ``loss_bbox``. With ``hard_ratio=1`` they equal those of a parent
     whose ``neg_pos_ratio`` takes all negatives.
 
-    Args:
-        lrm: Config of :class:`mmdet_lrm.LRMLoss`; None keeps the 3:1 selection (``neg_pos_ratio``
-            of ``train_cfg``), by the parent's own code unless ``ignore_iof_thr`` is given.
-        ignore_iof_thr: A prior of whose box more than this share, in [0, 1], lies in an ignored
-            instance is no negative, and neither ranks nor trains, unless a truth is assigned to it.
-            (``MaxIoUAssigner.ignore_iof_thr`` would take such a prior from its truth as well.)
-            None: 0.5 with ``lrm``, and as the parent without. Give the baseline of a comparison the
-            same number.
+    The arguments are the parent's and those of :class:`.MinedHead`; without ``lrm`` the 3:1
+    selection stays (``neg_pos_ratio`` of ``train_cfg``). ``MaxIoUAssigner.ignore_iof_thr`` would
+    take a prior in an ignored instance from its truth as well.
     """
 
     loss_terms = ('loss_cls', 'loss_bbox')
-
-    def __init__(
-        self,
-        *args,
-        lrm: OptConfigType = None,
-        ignore_iof_thr: float | None = None,
-        **kwargs,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        # BaseDenseHead asks the classification loss for its channels when it predicts, and SSDHead
-        # has none, so that since mmdet 3.1 it can train and not predict.
-        self.loss_cls = None
-        self.take_options(lrm, ignore_iof_thr)
-        if self.ignore_iof_thr is not None:
-            # Constants that live on the device: a copy from the host would stall every step.
-            means, stds = torch.tensor([self.bbox_coder.means, self.bbox_coder.stds])
-            self.register_buffer('target_means', means, persistent=False)
-            self.register_buffer('target_stds', stds, persistent=False)
-        self.selection = self.lrm
-        if self.lrm is None and self.ignore_iof_thr is not None and self.train_cfg:
-            self.selection = HardNegativeLoss(self.train_cfg['neg_pos_ratio'], rank_by='loss_cls')
+    # BaseDenseHead asks the classification loss for its channels when it predicts, and SSDHead has
+    # none, so that since mmdet 3.1 it can train and not predict.
+    loss_cls = None
 
     def loss_by_feat(
         self,
@@ -238,7 +215,19 @@ class LRMSSDHead(MinedHead, SSDHead):
         flat = [each.permute(0, 2, 3, 1).reshape(len(each), -1, num_attrib) for each in level_maps]
         return torch.cat(flat, dim=1).float()
 
-    def _check_what_is_vectorised(self) -> None:
+    def _selection_without_lrm(self) -> HardNegativeLoss | None:
+        if self.ignore_iof_thr is None or not self.train_cfg:
+            return None
+        return HardNegativeLoss(self.train_cfg['neg_pos_ratio'], rank_by='loss_cls')
+
+    def _prepare(self) -> None:
+        self._check_parts()
+        # Constants that live on the device: a copy from the host would stall every step.
+        means, stds = torch.tensor([self.bbox_coder.means, self.bbox_coder.stds])
+        self.register_buffer('target_means', means, persistent=False)
+        self.register_buffer('target_stds', stds, persistent=False)
+
+    def _check_parts(self) -> None:
         name = type(self).__name__
         if type(self.bbox_coder) is not DeltaXYWHBBoxCoder:
             raise ValueError(

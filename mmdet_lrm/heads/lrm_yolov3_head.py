@@ -6,7 +6,7 @@ import torch
 from mmdet.models.dense_heads import YOLOV3Head
 from mmdet.models.task_modules.assigners import GridAssigner
 from mmdet.registry import MODELS
-from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
+from mmdet.utils import InstanceList, OptInstanceList
 from torch import Tensor
 
 from ..mining.element_loss import refuse_element_losses
@@ -39,27 +39,11 @@ class LRMYOLOV3Head(MinedHead, YOLOV3Head):
 
     The terms are ``loss_cls``, ``loss_conf``, ``loss_xy`` and ``loss_wh``.
 
-    Args:
-        lrm: Config of :class:`mmdet_lrm.LRMLoss`; None trains on all priors, by the parent's own
-            code unless ``ignore_iof_thr`` is given.
-        ignore_iof_thr: A prior of whose box more than this share, in [0, 1], lies in an ignored
-            instance is no negative, and neither ranks nor trains, unless a truth is assigned to it.
-            The parent does not look at ignored instances. None: 0.5 with ``lrm``, and as the parent
-            without. Give the baseline of a comparison the same number.
+    The arguments are the parent's and those of :class:`.MinedHead`; without ``lrm`` all priors
+    train.
     """
 
     loss_terms = ('loss_cls', 'loss_conf', 'loss_xy', 'loss_wh')
-
-    def __init__(
-        self,
-        *args,
-        lrm: OptConfigType = None,
-        ignore_iof_thr: float | None = None,
-        **kwargs,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.take_options(lrm, ignore_iof_thr)
-        self.selection = self.lrm or AllPriors()
 
     def loss_by_feat(
         self,
@@ -84,6 +68,9 @@ class LRMYOLOV3Head(MinedHead, YOLOV3Head):
 
         1. Priors. 2. Match them with the truths. 3. Find positives, negatives and ignored priors.
         4. The objectness of all priors. 5. The other terms of the matched ones, put in place.
+
+        Terms of matched priors are computed for the T truths that there are: one crowded image
+        would else fill all others up.
         """
         # 1
         grids = [tuple(pred_map.shape[-2:]) for pred_map in pred_maps]
@@ -110,9 +97,11 @@ class LRMYOLOV3Head(MinedHead, YOLOV3Head):
         valid = positive | ~ignored
         trains = (positive | matches.negative) & valid
         # 4
-        losses = dict(loss_conf=self._conf_loss(pred_maps, positive.float(), trains.float()))
+        rows = truths.rows()
+        conf, preds = self._picked(pred_maps, rows, matches.prior_inds)
+        losses = dict(loss_conf=self._conf_loss(conf, positive.float(), trains.float()))
         # 5
-        matched = self._matched_losses(pred_maps, level_priors, truths, matches)
+        matched = self._matched_losses(preds, level_priors, truths, rows, matches)
         losses |= {
             term: to_priors(loss, matches.prior_inds, where, len(priors))
             for term, loss in matched.items()
@@ -124,42 +113,82 @@ class LRMYOLOV3Head(MinedHead, YOLOV3Head):
         losses = {term: losses[term] for term in self.loss_terms}
         return PriorLosses(losses, valid, positive, bboxes, levels, 1.0, images)
 
-    def _conf_loss(self, pred_maps: Sequence[Tensor], target: Tensor, weight: Tensor) -> Tensor:
-        """(N, P) objectness losses for targets and weights (N, P)."""
-        conf = torch.cat(
-            [
-                pred_map.unflatten(1, (self.num_base_priors, self.num_attrib))[:, :, 4]
-                .permute(0, 2, 3, 1)
-                .flatten(1)
-                for pred_map in pred_maps
-            ],
-            dim=1,
-        )
+    def _picked(
+        self, pred_maps: Sequence[Tensor], rows: Tensor, prior_inds: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What the loss needs of the maps: objectness of all priors, predictions of matched ones.
+
+        Args:
+            pred_maps: of L levels, (N, A * (5 + C), H, W).
+            rows: (T,) places of the truths among N * G.
+            prior_inds: (N, G * L * A) in 0..P, the priors in the cells of the truths.
+
+        Returns:
+            (N, P), and (T * L * A, 5 + C), float32.
+        """
+        num_gts = prior_inds.shape[1] // (self.num_levels * self.num_base_priors)
+        first = prior_inds.view(-1, self.num_levels, self.num_base_priors)[rows, :, 0]
+        confs, columns, offset = [], [], 0
+        for level, pred_map in enumerate(pred_maps):
+            num_cells = pred_map[0, 0].numel()
+            # A truth that was refused has cells beyond all levels; it may take any.
+            cells = (first[:, level] - offset) // self.num_base_priors
+            cells = cells.clamp(0, num_cells - 1)
+            conf, column = self._picked_of_level(pred_map, rows // num_gts, cells)
+            confs.append(conf.flatten(1))
+            columns.append(column)
+            offset += num_cells * self.num_base_priors
+        preds = torch.stack(columns, dim=1).view(-1, self.num_attrib)
+        return torch.cat(confs, dim=1).float(), preds.float()
+
+    def _picked_of_level(
+        self, pred_map: Tensor, images: Tensor, cells: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(N, H * W, A) objectness, and (T, A * (5 + C)) predictions of T cells of T images.
+
+        In one step, whose gradient is one map: two would be as large again, and their sum as well.
+        """
+        num_cells, step = pred_map[0, 0].numel(), self.num_attrib * pred_map[0, 0].numel()
+        numbers = torch.arange(max(pred_map.shape[:2].numel(), num_cells), device=pred_map.device)
+        confs = numbers[: len(pred_map) * self.num_base_priors] * step + 4 * num_cells
+        confs = confs.view(len(pred_map), 1, -1) + numbers[:num_cells, None]
+        columns = (images * (self.num_base_priors * step) + cells)[:, None]
+        columns = columns + numbers[: pred_map.shape[1]] * num_cells
+        picked = pred_map.flatten().gather(0, torch.cat([confs.flatten(), columns.flatten()]))
+        return picked[: confs.numel()].view_as(confs), picked[confs.numel() :].view_as(columns)
+
+    def _conf_loss(self, conf: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """(N, P) objectness losses for logits, targets and weights (N, P)."""
         # As one column, which element-wise losses take as well as those for classes.
-        columns = (each.reshape(-1, 1) for each in (conf.float(), target, weight))
+        columns = (each.reshape(-1, 1) for each in (conf, target, weight))
         return self.loss_conf(*columns, reduction_override='none').view_as(conf)
 
     def _matched_losses(
         self,
-        pred_maps: Sequence[Tensor],
+        preds: Tensor,
         level_priors: Sequence[Tensor],
         truths: Truths,
+        rows: Tensor,
         matches: CellMatches,
     ) -> dict[str, Tensor]:
         """By term, (N, M) losses of the priors in the cells of the truths, zero for padding.
 
-        Computed for the T truths that there are: one crowded image would else fill all others up.
+        Args:
+            preds: (T * L * A, 5 + C).
+            level_priors: (P_l, 4) of each level.
+            truths: of N images.
+            rows: (T,) places of the truths among N * G.
+            matches: of the priors in their cells.
         """
-        rows, num_gts = truths.rows(), truths.mask.shape[1]
+        num_gts = truths.mask.shape[1]
 
         def of_truths(values: Tensor) -> Tensor:
             """(N, M, ...) to (T * L * A, ...)."""
             return values.unflatten(1, (num_gts, -1)).flatten(0, 1)[rows].flatten(0, 1)
 
-        inds = matches.prior_inds.clamp(max=sum(map(len, level_priors)) - 1)
-        preds = of_truths(self._gather_cells(pred_maps, level_priors, inds))
+        inds = matches.prior_inds
         gt_bboxes, gt_labels = map(of_truths, truths.gather(matches.gt_inds))
-        prior_inds = of_truths(inds)
+        prior_inds = of_truths(inds.clamp(max=sum(map(len, level_priors)) - 1))
         strides = torch.cat(
             [
                 torch.full((len(each),), stride, device=inds.device)
@@ -187,24 +216,6 @@ class LRMYOLOV3Head(MinedHead, YOLOV3Head):
             for term, loss in losses.items()
         }
 
-    def _gather_cells(
-        self, pred_maps: Sequence[Tensor], level_priors: Sequence[Tensor], inds: Tensor
-    ) -> Tensor:
-        """(N, M, 5 + C) predictions of the priors in the cells of the truths, M = G * L * A."""
-        inds = inds.view(len(inds), -1, self.num_levels, self.num_base_priors)
-        gathered, offset = [], 0
-        for level, (pred_map, priors) in enumerate(zip(pred_maps, level_priors, strict=True)):
-            # Padding points beyond all levels; it takes any cell.
-            cells = (inds[:, :, level, 0] - offset) // self.num_base_priors
-            cells = cells.clamp(0, len(priors) // self.num_base_priors - 1)
-            columns = pred_map.flatten(2)
-            columns = columns.gather(2, cells[:, None].expand(-1, columns.shape[1], -1))
-            columns = columns.unflatten(1, (self.num_base_priors, self.num_attrib))
-            gathered.append(columns.permute(0, 3, 1, 2))
-            offset += len(priors)
-        # L of (N, G, A, 5 + C) to (N, G, L, A, 5 + C)
-        return torch.stack(gathered, dim=2).flatten(1, 3).float()
-
     def _share(self, term: str, loss: Tensor, levels: Sequence[Level]) -> float | Tensor:
         """What a prior's loss is multiplied by in the parent's sum or mean over each level."""
         if getattr(self, term).reduction == 'sum':
@@ -229,7 +240,10 @@ class LRMYOLOV3Head(MinedHead, YOLOV3Head):
             decoded.append(decode_boxes(self.bbox_coder, priors, deltas, stride))
         return torch.cat(decoded, dim=1)
 
-    def _check_what_is_vectorised(self) -> None:
+    def _selection_without_lrm(self) -> AllPriors:
+        return AllPriors()
+
+    def _prepare(self) -> None:
         if self.train_cfg and type(self.assigner) is not GridAssigner:
             raise ValueError(
                 f'train_cfg.assigner is {type(self.assigner).__name__}; with lrm or '

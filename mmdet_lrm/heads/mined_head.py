@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmdet.utils import InstanceList, OptConfigType, OptInstanceList
 from torch import Tensor
 
-from ..mining.lrm_loss import build_miner
+from ..mining.lrm_loss import Miner, build_miner
 from ..mining.non_finite import NonFiniteReport
 from .letterboxed import LetterboxedHead
 from .targets import checked_iof_thr, pad_truths
@@ -13,16 +13,28 @@ from .truth_check import TruthCheck, names_of_images
 
 
 class MinedHead(LetterboxedHead):
-    """Comes before mmdet's head among the bases; a subclass has ``loss_terms``."""
+    """Comes before mmdet's head among the bases; a subclass has ``loss_terms``.
 
-    def take_options(self, lrm: OptConfigType, ignore_iof_thr: float | None) -> None:
-        """Build and check what the subclass is given; call it when the parent is built."""
+    Args:
+        lrm: Config of a miner, such as :class:`mmdet_lrm.LRMLoss`; None: as the subclass says, by
+            the parent's own code unless ``ignore_iof_thr`` is given.
+        ignore_iof_thr: A prior of whose box more than this share, in [0, 1], lies in an ignored
+            instance is no negative, and neither ranks nor trains, unless a truth is assigned to it.
+            None: 0.5 with ``lrm``, and as the parent without, which does not look at ignored
+            instances. Give the baseline of a comparison the same number.
+    """
+
+    def __init__(
+        self, *args, lrm: OptConfigType = None, ignore_iof_thr: float | None = None, **kwargs
+    ) -> None:
+        super().__init__(*args, **kwargs)
         self.lrm = build_miner(lrm, self.loss_terms)
         self.truth_check = TruthCheck(self.num_classes)
         self.non_finite = NonFiniteReport()
         self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, 0.5 if self.lrm else None)
         if self.ignore_iof_thr is not None:
-            self._check_what_is_vectorised()
+            self._prepare()
+        self.selection = self.lrm or self._selection_without_lrm()
 
     def parents_losses(
         self,
@@ -44,6 +56,14 @@ class MinedHead(LetterboxedHead):
         self.non_finite.check_reduced(losses, [each for level in maps for each in level], images)
         return losses
 
-    def _check_what_is_vectorised(self) -> None:
-        """Raise ValueError for parts whose work the subclass does for the whole batch at once."""
+    def _prepare(self) -> None:
+        """Called where the subclass does the parent's work for the whole batch at once.
+
+        Raises:
+            ValueError: a part of the head is none whose work it does.
+        """
+        raise NotImplementedError
+
+    def _selection_without_lrm(self) -> Miner | None:
+        """What takes the place of ``lrm``; None where the parent selects."""
         raise NotImplementedError

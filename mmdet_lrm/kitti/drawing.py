@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,14 @@ def draw_kitti(
     # An interrupted drawing is known as ours, and as incomplete.
     stamp.write_text(json.dumps(wanted | dict(complete=False)))
     frames = [f'{index:06d}' for index in range(num_train + num_val)]
+    _draw_frames(root, frames, seed, parked)
+    (root / 'ImageSets/train.txt').write_text('\n'.join(frames[:num_train]) + '\n')
+    (root / 'ImageSets/val.txt').write_text('\n'.join(frames[num_train:]) + '\n')
+    stamp.write_text(json.dumps(wanted | dict(complete=True)))
+    return root
 
+
+def _draw_frames(root: Path, frames: Sequence[str], seed: int, parked: bool) -> None:
     def draw(index: int) -> None:
         image, labels = draw_frame(np.random.default_rng([seed, index]), parked)
         cv2.imwrite(str(root / f'training/image_2/{frames[index]}.jpg'), image)
@@ -105,10 +112,6 @@ def draw_kitti(
         drawing = pool.map(draw, range(len(frames)))
         for _ in tqdm(drawing, desc='drawing', unit='frame', total=len(frames)):
             pass
-    (root / 'ImageSets/train.txt').write_text('\n'.join(frames[:num_train]) + '\n')
-    (root / 'ImageSets/val.txt').write_text('\n'.join(frames[num_train:]) + '\n')
-    stamp.write_text(json.dumps(wanted | dict(complete=True)))
-    return root
 
 
 def _drawn_as(root: Path) -> dict | None:
@@ -377,12 +380,12 @@ def _paint_box_car(rng: Rng, brush: _Brush) -> None:
         brush.ellipse(x, 0.89, 0.1, 0.11, DARK)
 
 
-def _paint_person(rng: Rng, brush: _Brush, bottom: float = 1.0) -> None:
+def _paint_person(rng: Rng, brush: _Brush) -> None:
     coat, trousers = rng.uniform(10, 240, 3), rng.uniform(10, 150, 3)
     stride = rng.uniform(0.05, 0.3)
     for side in (-1, 1):
         foot = 0.5 + side * stride
-        leg = [(0.36, 0.5), (0.64, 0.5), (foot + 0.13, bottom), (foot - 0.13, bottom)]
+        leg = [(0.36, 0.5), (0.64, 0.5), (foot + 0.13, 1.0), (foot - 0.13, 1.0)]
         brush.polygon(leg, trousers)
     brush.rectangle(0.2, 0.16, 0.8, 0.55, coat)
     brush.rectangle(0.05, 0.2, 0.2, 0.5, coat * 0.8)

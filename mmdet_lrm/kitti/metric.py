@@ -84,25 +84,44 @@ class KittiMetric(BaseMetric):
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Evaluate the detections of all processes; runs in the main process only."""
-        classes = tuple(self.dataset_meta['classes'])
-        names = np.array(classes)
         if not results:
             raise ValueError('no frame was evaluated; is the dataset of the evaluation empty?')
         # A sampler other than mmengine's may give a frame twice; the detections are the same.
         results = list({result[0]: result for result in results}.values())
-        frame_ids, labels, bboxes, scores = zip(*results, strict=True)
         logger = MMLogger.get_current_instance()
         if self.outfile_prefix is not None:
-            folder = Path(self.outfile_prefix)
+            folder, names = Path(self.outfile_prefix), np.array(self.dataset_meta['classes'])
             folder.mkdir(parents=True, exist_ok=True)
             for frame_id, label, bbox, score in results:
                 write_results(folder / f'{frame_id}.txt', names[label], bbox, score)
-            logger.info(f'Detections of {len(frame_ids)} frames are in {folder}')
+            logger.info(f'Detections of {len(results)} frames are in {folder}')
         if self.format_only:
             return {}
+        by_class = self.evaluated(results)
+        absent = [name for name in by_class if by_class[name]['hard']['num_truths'] == 0]
+        if absent:
+            logger.warning(f'No truth of {absent} in {len(results)} frames: their AP is 0')
+        table = AsciiTable(table_rows(by_class)).table
+        logger.info(f'KITTI, {len(results)} frames, AP in percent\n{table}')
+        for name in sorted(set(by_class) - set(KITTI_LIMITS)):
+            limits = self.limits_of(name)
+            logger.info(f"{name} is no class of KITTI's benchmark; evaluated with {limits}")
+        return flat_metrics(by_class)
+
+    def limits_of(self, name: str) -> Limits:
+        return self.limits.get(name, Limits())
+
+    def evaluated(self, results: list[tuple]) -> dict[str, dict[str, dict]]:
+        """What :func:`~.evaluation.evaluate` finds, by class and difficulty.
+
+        Args:
+            results: of each frame its id, and labels, boxes and scores of its detections.
+        """
+        classes = tuple(self.dataset_meta['classes'])
+        frame_ids, labels, bboxes, scores = zip(*results, strict=True)
         detections = KittiObjects.from_detections(
             frame=np.repeat(np.arange(len(frame_ids)), [len(of_frame) for of_frame in scores]),
-            types=names[np.concatenate(labels)],
+            types=np.array(classes)[np.concatenate(labels)],
             bbox=np.concatenate(bboxes),
             score=np.concatenate(scores),
         )
@@ -110,16 +129,7 @@ class KittiMetric(BaseMetric):
         known_types = KITTI_TYPES if set(classes) <= set(KITTI_TYPES) else None
         paths = [f'{self.label_dir}/{frame_id}.txt' for frame_id in frame_ids]
         truths = read_objects(paths, known_types=known_types)
-        limits = dict.fromkeys(classes, Limits()) | self.limits
-        by_class = evaluate(truths, detections, classes, limits)
-        absent = [n for n in classes if by_class[n]['hard']['num_truths'] == 0]
-        if absent:
-            logger.warning(f'No truth of {absent} in {len(frame_ids)} frames: their AP is 0')
-        table = AsciiTable(table_rows(by_class)).table
-        logger.info(f'KITTI, {len(frame_ids)} frames, AP in percent\n{table}')
-        for name in sorted(set(classes) - set(KITTI_LIMITS)):
-            logger.info(f"{name} is no class of KITTI's benchmark; evaluated with {limits[name]}")
-        return flat_metrics(by_class)
+        return evaluate(truths, detections, classes, {n: self.limits_of(n) for n in classes})
 
 
 def _own_limits(name: str, given: dict) -> Limits:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from ..reading.text import TextError, read_text
 from .objects import UNKNOWN_BEFORE_BOX, UNKNOWN_BEHIND_BOX
@@ -68,11 +69,14 @@ def read_rows(paths: Sequence[str | Path], scored: bool, wrong: Problems) -> Row
         wrong: takes unreadable files and the other lines.
     """
     parts = [Rows.none(scored)]
-    for first_frame in range(0, len(paths), FILES_AT_ONCE):
-        some = enumerate(paths[first_frame : first_frame + FILES_AT_ONCE], first_frame)
-        texts = {frame: _read(path, frame, wrong) for frame, path in some}
-        rows = _plain_rows(texts, scored)
-        parts.append(_any_rows(texts, scored, wrong) if rows is None else rows)
+    bar = dict(desc='results' if scored else 'labels', unit='file', delay=1, leave=False)
+    with tqdm(total=len(paths), disable=None, **bar) as shown:
+        for first_frame in range(0, len(paths), FILES_AT_ONCE):
+            some = enumerate(paths[first_frame : first_frame + FILES_AT_ONCE], first_frame)
+            texts = {frame: _read(path, frame, wrong) for frame, path in some}
+            rows = _plain_rows(texts, scored)
+            parts.append(_any_rows(texts, scored, wrong) if rows is None else rows)
+            shown.update(len(texts))
     return Rows(*map(np.concatenate, zip(*parts, strict=True)))
 
 

@@ -33,26 +33,19 @@ def read_split(path: str | Path, problems: list[str] | None = None) -> dict[str,
         KittiDataError: a line that is no id, an id twice, a list without any, or no text.
     """
     frames: dict[str, int] = {}
-    found = []
-    try:
-        text_lines = read_text(path).split('\n')
-    except TextError as error:
-        text_lines, found = [], [str(error)]
-    for line, text in enumerate(text_lines, start=1):
-        frame_id = text.strip()
-        if not frame_id:
-            continue
-        if not _FRAME_ID.fullmatch(frame_id):
+    text_lines, found = _lines(path)
+    for line, frame_id in enumerate(map(str.strip, text_lines), start=1):
+        if frame_id in frames:
+            found.append(
+                f'{path}:{line}: {frame_id} stands in line {frames[frame_id]} already; remove one'
+            )
+        elif _FRAME_ID.fullmatch(frame_id):
+            frames[frame_id] = line
+        elif frame_id:
             found.append(
                 f"{path}:{line}: '{frame_id}' is no frame id; a line holds one id such as 000123, "
                 'without folder and file ending'
             )
-        elif frame_id in frames:
-            found.append(
-                f'{path}:{line}: {frame_id} stands in line {frames[frame_id]} already; remove one'
-            )
-        else:
-            frames[frame_id] = line
     if not frames and not found:
         found.append(f'{path}: the split is empty; it needs at least one frame id per line')
     if problems is not None:
@@ -60,3 +53,11 @@ def read_split(path: str | Path, problems: list[str] | None = None) -> dict[str,
     elif found:
         raise KittiDataError(found)
     return frames
+
+
+def _lines(path: str | Path) -> tuple[list[str], list[str]]:
+    """Of a text; and what is wrong with it."""
+    try:
+        return read_text(path).split('\n'), []
+    except TextError as error:
+        return [], [str(error)]

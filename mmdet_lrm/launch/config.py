@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 
 import mmdet_lrm
 
@@ -21,6 +22,12 @@ INSTALL = (
     "Use the Python of `make venv`, .venv/bin/python, or `pip install -e '.[onedl]'` in the folder "
     'of mmdet_lrm'
 )
+# How the checkpoint is made that a backbone starts from, by its type.
+WEIGHTS = {
+    'Darknet19': 'download https://pjreddie.com/media/files/darknet19_448.conv.23 and darknet19_448'
+    '.cfg of https://github.com/pjreddie/darknet, then: python tools/darknet.py import '
+    'darknet19_448.cfg darknet19_448.conv.23 --backbone --out darknet19_448',
+}
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +120,26 @@ def config_path(name: str) -> str:
     return mmdet_lrm.config(file)
 
 
+def read_config(name: str | Path) -> Config:
+    """The config of a detector, of its file, or a shipped one, as :func:`config_path` has it.
+
+    Raises:
+        LaunchError: there is no such file, it cannot be read, or it has no model.
+    """
+    path = config_path(str(name))
+    require_file('config', path)
+    try:
+        cfg = Config.fromfile(path)
+    except (
+        *(OSError, SyntaxError, NameError, ImportError),
+        *(LookupError, TypeError, ValueError, ConfigParsingError),
+    ) as error:
+        raise LaunchError(f"'{path}' cannot be read as a config: {error}") from error
+    if 'model' not in cfg:
+        raise LaunchError(f"'{path}' has no model; it is no config of a detector")
+    return cfg
+
+
 def require_file(what: str, path: str | Path) -> None:
     if not Path(path).is_file():
         raise LaunchError(f"the {what} '{path}' is not a file (from {Path.cwd()})")
@@ -159,6 +186,6 @@ def require_pretrained(model: dict) -> None:
                 raise LaunchError(
                     f"{key}.init_cfg starts from '{file}', which is not a file (from "
                     f'{Path.cwd()}). Set its path in the config, or make it first: '
-                    'tools/darknet.py imports weights of darknet'
+                    + WEIGHTS.get(node.get('type'), 'tools/darknet.py imports weights of darknet')
                 )
             require_checkpoint(file)

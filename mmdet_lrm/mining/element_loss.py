@@ -11,7 +11,7 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 
 from .non_finite import NonFiniteReport
-from .options import check_choice, checked_amount
+from .options import amount, check_choice, checked_amount
 from .rank import hard_mask, num_to_keep
 
 _REMEDY = (
@@ -212,12 +212,10 @@ class LRMElementLoss(nn.Module):
         return values.reshape(1, len(values), -1)
 
     def extra_repr(self) -> str:
-        amount = (
-            f'num_hard={self.num_hard}'
-            if self.num_hard is not None
-            else f'hard_ratio={self.hard_ratio}'
+        return (
+            f'{amount(self.num_hard, self.hard_ratio)}, per_image={self.per_image}, '
+            f'normalizer={self.normalizer}'
         )
-        return f'{amount}, per_image={self.per_image}, normalizer={self.normalizer}'
 
 
 def _labels(given: dict) -> Tensor:

@@ -8,7 +8,7 @@ from mmdet.utils import OptConfigType
 from torch import Tensor, nn
 
 from .non_finite import NonFiniteReport
-from .options import REMEDY, check_choice, checked_amount, is_number
+from .options import REMEDY, amount, check_choice, checked_amount, is_number
 from .prior_losses import PriorLosses
 from .rank import Level, hard_mask, num_to_keep, per_cell, per_prior, thin_by_nms
 from .reduction import NORMALIZERS, reduce_losses
@@ -217,13 +217,9 @@ class LRMLoss(Miner):
         return per_prior(mask, levels) & priors if self.element == 'cell' else mask
 
     def extra_repr(self) -> str:
-        amount = (
-            f'num_hard={self.num_hard}'
-            if self.num_hard is not None
-            else f'hard_ratio={self.hard_ratio}'
-        )
         return (
-            f'{amount}, rank_by={self.rank_by}, element={self.element}, scope={self.scope}, '
+            f'{amount(self.num_hard, self.hard_ratio)}, rank_by={self.rank_by}, '
+            f'element={self.element}, scope={self.scope}, '
             f'nms_iou_thr={self.nms_iou_thr}, keep_positives={self.keep_positives}, '
             f'normalizer={self.normalizer}'
         )

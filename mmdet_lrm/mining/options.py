@@ -27,6 +27,11 @@ def checked_amount(
     return num_hard, hard_ratio
 
 
+def amount(num_hard: int | None, hard_ratio: float | None) -> str:
+    """The one that is given, as an option."""
+    return f'hard_ratio={hard_ratio}' if num_hard is None else f'num_hard={num_hard}'
+
+
 def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

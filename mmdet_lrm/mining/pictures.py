@@ -20,6 +20,7 @@ from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import TRANSFORMS
 from mmengine.dataset import pseudo_collate
 from mmengine.model import is_model_wrapper
+from mmengine.visualization.utils import img_from_canvas
 from torch import nn
 
 from ..colours import BLUE, GREY, RED
@@ -295,12 +296,10 @@ def legend() -> list[Line2D | Patch]:
     return [*marks, Line2D([], [], color=HARD, label='loss at the rank: the easiest that trains')]
 
 
-def rgb(figure: Figure, dpi: int = 100) -> np.ndarray:
+def rgb(figure: Figure) -> np.ndarray:
     """(H, W, 3) uint8."""
-    figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    figure.set_dpi(100)
+    return img_from_canvas(FigureCanvasAgg(figure))
 
 
 def png(figure: Figure, dpi: int = 150) -> bytes:

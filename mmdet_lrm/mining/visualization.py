@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..configs import pipeline_of
 from .diagnosis import GROUPS, MeasuringHook, PriorGradients, shares
 from .lrm_loss import Miner
 from .pictures import (
@@ -119,11 +120,8 @@ def evaluation_steps(config: Config) -> list[dict]:
         MiningPictureError: it evaluates nothing.
     """
     for loader in ('val_dataloader', 'test_dataloader'):
-        node = config.get(loader)
-        while node and 'dataset' in node:
-            node = node['dataset']
-        if node and node.get('pipeline'):
-            return node['pipeline']
+        if steps := pipeline_of(config.get(loader)):
+            return steps
     raise MiningPictureError(
         'pictures need images as an evaluation loads them, and the config has no val_dataloader '
         'with a pipeline'

@@ -13,6 +13,7 @@ from os import PathLike
 
 import numpy as np
 from PIL import ExifTags, Image
+from tqdm import tqdm
 
 from ..errors import UserError
 
@@ -64,7 +65,9 @@ def image_sizes(paths: Sequence[str | None], problems: list[str]) -> np.ndarray:
 
     # Opening thousands of files waits for the disk, hence more threads than cores.
     with ThreadPoolExecutor(max_workers=8) as pool:
-        sizes = list(pool.map(size, paths, chunksize=64))
+        read = pool.map(size, paths, chunksize=64)
+        bar = dict(desc='sizes of pictures', total=len(paths), unit='file', delay=1, leave=False)
+        sizes = list(tqdm(read, disable=None, **bar))
     problems += [str(item) for item in sizes if isinstance(item, ImageSizeError)]
     sizes = [(0, 0) if isinstance(item, ImageSizeError) else item for item in sizes]
     return np.array(sizes, dtype=np.int64).reshape(-1, 2)

@@ -26,7 +26,7 @@ from ..kitti.drawing import draw_kitti
 from ..launch import LaunchError, config_path
 from ..mining import pictures
 from ..training.files import write_whole
-from . import reading, tables
+from . import reading, report_page, sources, tables
 from .plan import Run, change, check_start, environment, make_plan
 from .records import Record, write_records
 from .report import Verdict, verdict
@@ -131,13 +131,16 @@ class Demo:
         minutes = (cpu_seconds() - before) / 60, (time.monotonic() - begin) / 60
         # On the clock they say how busy the machine was.
         records = [replace(each, minutes=None) for each in records]
-        write_records(records, folder / 'records.json')
+        write_records(records, folder / sources.RECORDS)
         table = tables.markdown(records, COLUMNS)
         write_whole(folder / 'table.md', table)
         write_whole(folder / 'demo.png', pictures.png(draw_picture(plan, folder), dpi=100))
+        report = folder / 'report.html'
+        report_page.write(sources.of_study(folder / sources.RECORDS, folder, folder), report)
         return (
             f'\n{table}\n{in_words(records)}\n\n{minutes[0]:.1f} CPU minutes, {minutes[1]:.1f} on '
-            f'the clock.\nTable: {folder / "table.md"}\nPicture: {folder / "demo.png"}'
+            f'the clock.\nTable: {folder / "table.md"}\nPicture: {folder / "demo.png"}\n'
+            f'Report: {report}'
         )
 
 

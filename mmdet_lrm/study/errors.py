@@ -115,8 +115,15 @@ def judge_one(image: Detected, iou_thr: np.ndarray) -> Judged:
         nearest=np.where(best > BACKGROUND, nearest, -1),
         touched=(iou > 0).sum(axis=1),
         truths=image.labels,
-        neighbours=(bbox_overlaps(image.boxes, image.boxes) > BACKGROUND).sum(axis=1) - 1,
+        neighbours=neighbours(image.boxes),
     )
+
+
+def neighbours(boxes: np.ndarray) -> np.ndarray:
+    """Number of other boxes (G,) with an IoU above ``BACKGROUND``; (G, 4) -> (G,)."""
+    near = bbox_overlaps(boxes, boxes) > BACKGROUND
+    np.fill_diagonal(near, False)
+    return near.sum(axis=1)
 
 
 def match(iou: np.ndarray, scores: np.ndarray, limits: np.ndarray) -> np.ndarray:

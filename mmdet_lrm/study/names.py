@@ -34,7 +34,7 @@ def method(label: str) -> str:
 
 def _option(found: re.Match) -> str:
     key, value, more = found.groups()
-    if key == 'hard_ratio':
+    if key == 'hard_ratio' and value.replace('.', '', 1).isdecimal():
         text = f'K {100 * float(value):g} %'
     elif key == 'nms_iou_thr':
         text = f'thinned at {value}'

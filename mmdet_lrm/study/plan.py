@@ -27,6 +27,8 @@ WHOLE = {
     'input_size': ('train_dataloader', 'val_dataloader', 'test_dataloader'),
     'seed_offset': ('randomness.seed',),
 }
+# Steps of a pipeline that give an image its size.
+RESIZING = ('Resize', 'DarknetJitter', 'DarknetLetterbox')
 # By which the shipped configs are told where data lie.
 ROOT_VARIABLES = ('KITTI_ROOT', 'VOC_ROOT', 'COCO_ROOT', 'BCCD_ROOT', 'DATA_ROOT')
 
@@ -61,6 +63,10 @@ class Study:
     diagnose: int | None = None
     evaluate: bool = True
     data: Mapping[str, str] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """By what must be downloaded, where it is and what is made of it."""
+    images: tuple[int, int] | None = None
+    """That train, and that are evaluated; None: as many as there are."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        return f'{self.variant.label.replace(" ", "_").replace("/", "-")}-seed{self.seed}'
+        return run_name(self.variant.label, self.seed)
+
+
+def run_name(label: str, seed: int) -> str:
+    """Of a run, as its folder and its lines on the screen begin."""
+    return f'{label.replace(" ", "_").replace("/", "-")}-seed{seed}'
 
 
 def make_plan(study: Study) -> list[Run]:
@@ -185,7 +196,9 @@ def _shipped(study: Study, name: str) -> Config:
 
 def change(config: Config, options: Mapping[str, object]) -> None:
     """Set keys of a config, and those of ``WHOLE`` wherever they stand in it."""
-    config.merge_from_dict({key: value for key, value in options.items() if key not in WHOLE})
+    # A copy, since MMEngine takes `_delete_` out of what it is given.
+    keys = {key: deepcopy(value) for key, value in options.items() if key not in WHOLE}
+    config.merge_from_dict(keys)
     if 'seed_offset' in options:
         config.merge_from_dict({'randomness.seed': options['seed_offset']})
     if 'epochs' in options:
@@ -212,10 +225,12 @@ def set_input_size(config: Config, size: tuple[int, int]) -> None:
         for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
         for dataset in find_datasets(config.get(loader) or {})
         for step in dataset.get('pipeline', ())
-        if step['type'] == 'Resize'
+        if step['type'] in RESIZING
     ]
     if not steps:
-        raise StudyError('input_size needs a Resize in the pipelines, and they have none')
+        raise StudyError(
+            f'input_size needs one of {", ".join(RESIZING)} in the pipelines, and they have none'
+        )
     for step in steps:
         step.scale = size
 

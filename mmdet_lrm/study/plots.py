@@ -1,4 +1,4 @@
-"""Pictures of recorded runs: differences, learning curves, who carries the gradient.
+"""Pictures of recorded runs: differences, learning curves, errors, who carries the gradient.
 
 Of each kind one function gives the numbers, in percent, and one draws them and returns the figure,
 or None where the records have nothing to show. :func:`png` makes a file of a figure.
@@ -15,12 +15,13 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter
 
 from ..colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from ..mining import pictures
 from ..mining.diagnosis import GROUPS
 from . import names
+from .errors import CROWDS
 from .records import Record
 from .statistics import Difference
 from .tables import baseline_of, by_label, differences, percent, values
@@ -123,13 +124,16 @@ def learning_curves(records: Sequence[Record], name: str) -> list[Curve]:
 
 
 @matplotlib.rc_context(STYLE)
-def draw_learning(records: Sequence[Record], name: str) -> Figure | None:
-    """Loss and metric by epoch, as far as they are recorded."""
-    panels = {each: curves for each in ('loss', name) if (curves := learning_curves(records, each))}
+def draw_learning(records: Sequence[Record], name: str, only: str | None = None) -> Figure | None:
+    """Loss and metric by epoch, as far as they are recorded, or one of them."""
+    panels = {
+        each: curves
+        for each in ([only] if only else ('loss', name))
+        if (curves := learning_curves(records, each))
+    }
     if not panels:
         return None
-    figure = Figure(figsize=(WIDTH, 2.8 + 0.1 * max(map(len, panels.values()))))
-    all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    figure, all_axes = side_by_side(len(panels), len(by_label(records)))
     for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
         for label, epochs, mean, low, high in curves:
             # A marker, since of a single epoch there is no line.
@@ -139,10 +143,19 @@ def draw_learning(records: Sequence[Record], name: str) -> Figure | None:
         axes.xaxis.get_major_locator().set_params(integer=True)
         if title == 'loss':
             axes.set_yscale('log')
+            axes.yaxis.set_major_formatter(LogFormatter())
+            axes.yaxis.set_minor_formatter(LogFormatter())
         else:
             axes.yaxis.set_major_formatter(as_percent)
-    figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', ncols=2)
+    handles = axes.get_legend_handles_labels()
+    figure.legend(*handles, loc='outside lower center', ncols=len(panels))
     return figure
+
+
+def side_by_side(number: int, methods: int) -> tuple[Figure, Sequence[Axes]]:
+    """Panels of half a page's width, and room for a legend of methods in as many columns."""
+    figure = Figure(figsize=(WIDTH / 2 * number, 2.8 + 0.2 * methods / number))
+    return figure, [*figure.subplots(1, number, squeeze=False).flat]
 
 
 class Diagnosis(NamedTuple):
@@ -260,9 +273,129 @@ def draw_background(records: Sequence[Record], name: str) -> Figure | None:
     return figure
 
 
+# --- errors ---------------------------------------------------------------------------------------
+
+OF_ERROR = {
+    'localisation': 'localisation',
+    'class': 'class',
+    'both': 'class and localisation',
+    'duplicate': 'duplicate',
+    'background': 'background',
+    'between': 'between objects',
+    'missed': 'missed',
+}
+OF_ERRORS = {'count': 'errors for 100 objects', 'gain': 'points of mean AP without them'}
+MARKERS = 'osD^vPX'  # of methods, so that they are told apart without their colours
+
+
+def error_values(records: Sequence[Record], kind: str) -> dict[str, dict[str, list[float]]]:
+    """In percent, by method and error the values of its seeds, of 'count' or of 'gain'."""
+    names_of = [f'errors/{kind}/{error}' for error in OF_ERROR]
+    return {
+        label: {
+            name.rpartition('/')[2]: values(runs, name, sorted(runs))
+            for name in names_of
+            if name in next(iter(runs.values())).values
+        }
+        for label, runs in by_label([each for each in records if each.errors]).items()
+    }
+
+
+@matplotlib.rc_context(STYLE)
+def draw_errors(records: Sequence[Record], name: str, only: str | None = None) -> Figure | None:
+    """How many errors of each type there are, and what AP would come without; or one of them."""
+    of_kinds = {kind: error_values(records, kind) for kind in ([only] if only else OF_ERRORS)}
+    number = len(next(iter(of_kinds.values())))
+    if not number:
+        return None
+    figure, panels = side_by_side(len(of_kinds), number)
+    for axes, (kind, methods) in zip(panels, of_kinds.items(), strict=True):
+        _draw_error_rows(axes, methods)
+        axes.set_title(OF_ERRORS[kind], loc='left')
+        axes.set_xlim(left=0)
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc='outside lower center', ncols=len(of_kinds))
+    return figure
+
+
+def _draw_error_rows(axes: Axes, methods: dict[str, dict[str, list[float]]]) -> None:
+    """A row an error; in it one above the other the mean of each method, and its seeds."""
+    rows = list(next(iter(methods.values())))
+    places = np.linspace(-0.3, 0.3, len(methods)) if len(methods) > 1 else [0.0]
+    styles = zip(cycle(MARKERS), cycle(COLOURS), strict=False)
+    for (label, found), shift, (marker, colour) in zip(
+        methods.items(), places, styles, strict=False
+    ):
+        at = np.arange(len(rows)) + shift
+        means = [np.mean(found[row]) for row in rows]
+        axes.hlines(at, 0, means, color=colour, linewidth=1, linestyle='-')
+        axes.plot(means, at, marker, color=colour, markersize=5, label=names.method(label))
+        for place, row in zip(at, rows, strict=True):
+            axes.plot(found[row], [place] * len(found[row]), '|', color=colour, markersize=5)
+    axes.set_yticks(range(len(rows)), [OF_ERROR[row] for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def crowded_class(records: Sequence[Record]) -> str | None:
+    """The class with the smallest share of objects that have no neighbour."""
+    alone = {
+        name.split('/')[1]: share
+        for record in records
+        for name, share in record.errors.items()
+        if name.startswith('share/') and name.endswith('/0')
+    }
+    return min(alone, key=alone.get, default=None)
+
+
+def crowd_curves(records: Sequence[Record], name: str) -> tuple[list[float], list[Curve]]:
+    """Of a class, the share of its objects with 0, 1, 2 and more neighbours, and AP by them.
+
+    Both in percent. A group is there if all records have it; ``epochs`` of a curve are numbers of
+    neighbours.
+    """
+    groups = [
+        group
+        for group in range(CROWDS)
+        if all(f'crowd/{name}/{group}' in record.errors for record in records)
+    ]
+    curves = []
+    for label, runs in by_label(records).items():
+        seeds = sorted(runs)
+        found = np.array([values(runs, f'errors/crowd/{name}/{each}', seeds) for each in groups]).T
+        curves.append(Curve(label, groups, found.mean(0), found.min(0), found.max(0)))
+    shares = [100 * records[0].errors[f'share/{name}/{group}'] for group in groups]
+    return shares, curves
+
+
+@matplotlib.rc_context(STYLE)
+def draw_crowds(records: Sequence[Record], name: str) -> Figure | None:
+    """AP of the class that is most crowded by the number of neighbours of its objects."""
+    records = [record for record in records if record.errors]
+    crowded = crowded_class(records)
+    if crowded is None:
+        return None
+    shares, curves = crowd_curves(records, crowded)
+    figure = Figure(figsize=(WIDTH / 2, 2.8 + 0.2 * len(curves)))
+    axes = figure.subplots()
+    for (label, groups, mean, low, high), marker in zip(curves, cycle(MARKERS), strict=False):
+        (line,) = axes.plot(groups, mean, marker=marker, markersize=5, label=names.method(label))
+        axes.fill_between(groups, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
+    ticks = [
+        f'{group}{" or more" * (group == CROWDS - 1)}\n({share:.0f} %)'
+        for group, share in zip(groups, shares, strict=True)
+    ]
+    axes.set_xticks(groups, ticks)
+    axes.set(xlabel='neighbours of an object (share of all)', title=f'AP of {crowded}')
+    axes.yaxis.set_major_formatter(as_percent)
+    figure.legend(loc='outside lower center')
+    return figure
+
+
 KINDS = {
     'differences': draw_differences,
     'learning': draw_learning,
+    'errors': draw_errors,
+    'crowds': draw_crowds,
     'diagnosis': draw_diagnosis,
     'background': draw_background,
 }

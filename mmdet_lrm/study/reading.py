@@ -14,6 +14,8 @@ A study's file, configs/studies/NAME.py, sets
 - ``input_size`` (w, h) and ``epochs`` of all runs; ``reduced`` and ``options``, keys and values for
   all runs alike, the first for what makes trainings small;
 - ``data``: values for the environment variables that configs read, where they are not set;
+- ``needs``, what must be downloaded, a text each, and ``images``, how many train and are evaluated,
+  for ``--check``;
 - ``metric``, which decides, and ``main``, labels of what a summary tells of many variants.
 
 Names that begin with ``_`` are the file's own.
@@ -31,7 +33,7 @@ from ..launch import config_path, require_file
 from .fairness import StudyError
 from .plan import LRM, WHOLE, Study, Variant
 
-SETTINGS = ('seeds', 'last', 'differ', 'diagnose', 'evaluate', 'data')
+SETTINGS = ('seeds', 'last', 'differ', 'diagnose', 'evaluate', 'data', 'needs', 'images')
 FILE_KEYS = (
     *SETTINGS,
     *('baseline', 'variants', 'input_size', 'epochs', 'reduced', 'options', 'metric', 'main'),

@@ -49,6 +49,13 @@ class Record:
     """The training loss, and its terms, of the last iterations of each ``epoch``."""
     diagnosis: dict[str, list] = field(default_factory=dict)
     """Shares of the gradient at each measured iteration, ``iter``."""
+    errors: dict[str, float | None] = field(default_factory=dict)
+    """What was wrong with the detections of the last epoch; see :func:`.errors.summary`."""
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        """By the names that tables and plots know: the metrics, and ``errors/...``."""
+        return self.metrics | {f'errors/{name}': value for name, value in self.errors.items()}
 
 
 def read_records(path: Path) -> list[Record]:

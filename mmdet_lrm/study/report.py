@@ -9,7 +9,7 @@ import numpy as np
 
 from ..training.files import write_whole
 from . import plots, tables
-from .records import Record
+from .records import Record, write_records
 from .statistics import Difference
 
 # The metric that decides, and the columns of the table, by what the evaluator calls its metrics.
@@ -133,7 +133,7 @@ def recommendation(records: Sequence[Record], name: str) -> Recommendation | Non
 
 
 def write(records: Sequence[Record], folder: Path, compared: Sequence[str]) -> str:
-    """``table.md``, ``table.csv`` and a picture for every kind of plot that has something to show.
+    """``table.md``, ``table.csv``, the records, and a picture for each kind of plot that says more.
 
     Args:
         records: of one study, finished.
@@ -147,6 +147,7 @@ def write(records: Sequence[Record], folder: Path, compared: Sequence[str]) -> s
     name = next(iter(shown.values()))
     table = tables.markdown(records, shown)
     folder.mkdir(parents=True, exist_ok=True)
+    write_records(records, folder / 'records.json')
     write_whole(folder / 'table.md', table)
     write_whole(folder / 'table.csv', tables.comma_separated(records))
     for kind, draw in plots.KINDS.items():

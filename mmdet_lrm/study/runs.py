@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from ..launch import config_path, find_datasets
 from ..mining.diagnosis import stages
+from .detections import summary_of_dump
 from .fairness import StudyError
 from .plan import Run
 from .records import Record
@@ -66,9 +67,11 @@ def record(run: Run, training: Training) -> Record:
         }
     else:
         raise StudyError('nothing was measured; give an --interval below the number of iterations')
+    errors = summary_of_dump(run.config, training.config.parent) if run.study.evaluate else {}
     return Record(
         **of_run(run),
         metrics=metrics,
+        errors={name: kept(value) for name, value in errors.items()},
         images=image_lists(run.config),
         initial_weights=run.initial_weights,
         commit=training.commit,

@@ -65,26 +65,14 @@ def paired_over_seeds(values: ArrayLike, confidence: float = 0.95) -> list[Diffe
     if not 0 < confidence < 1:
         raise IntervalError(f'confidence is {confidence}; it must lie between 0 and 1, as 0.95')
     values = np.asarray(values, dtype=float)
-    columns = students_interval(values[1:] - values[0], confidence)
-    return [
-        Difference(mean, *((mean - half, mean + half) if pairs > 1 else (None, None)), pairs)
-        for mean, half, pairs in zip(*(column.tolist() for column in columns), strict=True)
-    ]
+    return [students_interval(each[~np.isnan(each)], confidence) for each in values[1:] - values[0]]
 
 
-def students_interval(
-    differences: np.ndarray, confidence: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Student's interval of a mean, over the last axis: (..., S) -> three of (...).
-
-    Returns:
-        Means, half-widths and numbers of the values that are not NaN. A mean of none is NaN, a
-        half-width of fewer than two too.
-    """
-    missing = np.isnan(differences)
-    pairs = differences.shape[-1] - missing.sum(axis=-1)
-    with np.errstate(invalid='ignore'):  # 0 / 0 where there are none
-        means = np.where(missing, 0, differences).sum(axis=-1) / pairs
-        squares = np.where(missing, 0, differences - means[..., None]) ** 2
-        error = np.sqrt(squares.sum(axis=-1) / ((pairs - 1) * pairs))
-    return means, stats.t.ppf((1 + confidence) / 2, pairs - 1) * error, pairs
+def students_interval(differences: np.ndarray, confidence: float) -> Difference:
+    """Of the mean of numbers (S,)."""
+    pairs = len(differences)
+    if pairs < 2:
+        return Difference(differences.item() if pairs else np.nan, None, None, pairs)
+    mean = differences.mean()
+    half = stats.t.ppf((1 + confidence) / 2, pairs - 1) * stats.sem(differences)
+    return Difference(*map(float, (mean, mean - half, mean + half)), pairs)

@@ -43,10 +43,10 @@ def values(runs: dict[int, Record], name: str, seeds: Sequence[int]) -> list[flo
         ReportError: it was not recorded.
     """
     for run in runs.values():
-        if name not in run.metrics:
+        if name not in run.values:
             known = ', '.join(run.metrics)
             raise ReportError(f"the runs of '{run.label}' have no metric '{name}', but {known}")
-    found = (runs[seed].metrics[name] for seed in seeds)
+    found = (runs[seed].values[name] for seed in seeds)
     return [percent(name, np.nan if value is None else value) for value in found]
 
 
@@ -73,6 +73,13 @@ def differences(methods: Methods, name: str, confidence: float = 0.95) -> dict[s
 
 
 def markdown(records: Sequence[Record], columns: dict[str, str], configs: str = '') -> str:
+    """:func:`rows` as a table in Markdown."""
+    return typeset(*rows(records, columns, configs))
+
+
+def rows(
+    records: Sequence[Record], columns: dict[str, str], configs: str = ''
+) -> tuple[list[str], list[list[str]]]:
     """A row a method: number of seeds, means, deviations, difference, minutes if they are known.
 
     Records without any variant have no differences.
@@ -81,6 +88,9 @@ def markdown(records: Sequence[Record], columns: dict[str, str], configs: str = 
         records: of one study.
         columns: titles and names of metrics; the difference is that of the first.
         configs: path from the document to the folder of configs, to link to; '' links nothing.
+
+    Returns:
+        Titles, and the cells of each row.
     """
     methods = by_label(records)
     first_title, first = next(iter(columns.items()))
@@ -89,7 +99,7 @@ def markdown(records: Sequence[Record], columns: dict[str, str], configs: str = 
     titles += [f'{first_title}: difference'] if changes else []
     timed = any(record.minutes is not None for record in records)
     titles += ['minutes'] if timed else []
-    rows = []
+    found = []
     for label, runs in methods.items():
         seeds = sorted(runs)
         cells = [link(label, runs[seeds[0]].config, configs), str(len(seeds))]
@@ -99,8 +109,8 @@ def markdown(records: Sequence[Record], columns: dict[str, str], configs: str = 
         minutes = [run.minutes for run in runs.values() if run.minutes is not None]
         if timed:
             cells.append(f'{np.mean(minutes):.0f}' if minutes else '')
-        rows.append(cells)
-    return typeset(titles, rows)
+        found.append(cells)
+    return titles, found
 
 
 def typeset(titles: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:

@@ -226,6 +226,15 @@ def read_logs(work_dir: Path) -> Logs:
     return Logs(columns(evaluations, 4), columns(losses, 4), columns(diagnosis, 3))
 
 
+def last_scalars(work_dir: Path, prefix: str) -> dict[str, float]:
+    """The newest logged values whose names begin so, by what follows; empty without any."""
+    for row in reversed(scalars(work_dir)):
+        found = {k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)}
+        if found:
+            return found
+    return {}
+
+
 def columns(rows: Mapping[int, dict], digits: int) -> dict[str, list]:
     """By name a list in the order of the rows' numbers, None where a row lacks a value."""
     ordered = [rows[number] for number in sorted(rows)]

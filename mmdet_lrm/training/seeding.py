@@ -81,14 +81,17 @@ class PlacedIndices:
 def pass_over_data(runner: Runner) -> Callable[[int], int]:
     """By the number of an index that this process draws: in which pass over the data that is.
 
-    The loop by iterations draws from one endless row of indices, and begins where it was cut off.
+    The loop by iterations draws from one endless row of indices. Cut off, it begins there if
+    MMEngine can skip in the row, else at its beginning, and loads what it has no use for.
     """
     loop = runner.train_loop
     if not isinstance(loop, IterBasedTrainLoop):
         return lambda number: loop.epoch
     rank, processes = get_dist_info()
-    begin = loop.iter * loop.dataloader.batch_sampler.batch_size
-    size = len(loop.dataloader.dataset)
+    loader = loop.dataloader
+    skips = hasattr(loop.dataloader_iterator, 'skip_iter') and hasattr(loader.sampler, 'skip')
+    begin = skips * loop.iter * loader.batch_sampler.batch_size
+    size = len(loader.dataset)
     return lambda number: ((begin + number) * processes + rank) // size
 
 

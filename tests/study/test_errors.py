@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from squares import FOUND, TRUTHS, image, judged, square
 
 from mmdet_lrm.study.errors import (
     KINDS,
-    Detected,
     ap,
     ap_by_neighbours,
     best_score,
@@ -15,38 +15,6 @@ from mmdet_lrm.study.errors import (
     mended,
     summary,
 )
-
-
-def square(x, y=0, side=10):
-    return x, y, x + side, y + side
-
-
-def image(truths=(), found=(), ignored=()):
-    """Of (class, box), (class, score, box) and boxes."""
-    boxes, given = (
-        np.array([each[-1] for each in of], float).reshape(-1, 4) for of in (truths, found)
-    )
-    labels, classes = (np.array([each[0] for each in of], int) for of in (truths, found))
-    scores = np.array([each[1] for each in found], float)
-    regions = np.array(ignored, float).reshape(-1, 4)
-    return Detected('', boxes, labels, regions, given, classes, scores)
-
-
-def judged(*images, num_classes=2):
-    return judge(images, [0.5] * num_classes)
-
-
-# Squares of 10 px, one moved by 3 px beside the other: IoU 7 / 13; by 5 px: 1 / 3; by 9 px: 1 / 19.
-TRUTHS = [(0, square(0)), (0, square(100)), (1, square(200)), (1, square(300)), (0, square(400))]
-FOUND = [
-    (0, 0.9, square(0)),
-    (0, 0.8, square(3)),
-    (0, 0.7, square(105)),
-    (0, 0.6, square(200)),
-    (0, 0.5, square(305)),
-    (1, 0.4, square(500)),
-    (1, 0.3, square(409)),
-]
 
 
 def test_each_error_type_on_a_row_of_squares():
@@ -142,6 +110,8 @@ def test_neighbours_are_truths_with_an_iou_above_a_tenth():
         image([(0, square(0)), (1, square(8)), (0, square(17))]), image([(0, square(8))])
     )
     assert found.neighbours.tolist() == [1, 1, 0, 0]
+    # A box without area has none, not even itself.
+    assert judged(image([(0, square(0)), (0, square(5, side=0))])).neighbours.tolist() == [0, 0]
 
 
 def test_average_precision_by_neighbours():

@@ -334,6 +334,20 @@ def test_an_input_size_is_that_of_every_step_that_resizes(config):
         assert resize.scale == (96, 64)
 
 
+def test_darknets_steps_resize_too():
+    config = Config.fromfile(CONFIGS / 'yolov2_kitti.py')
+    change(config, dict(input_size=(96, 64)))
+    steps = config.train_dataloader.dataset.pipeline
+    assert [step.scale for step in steps if 'scale' in step] == [(96, 64)]
+
+
 def test_a_config_that_resizes_nothing_has_no_input_size():
-    with pytest.raises(StudyError, match='input_size needs a Resize'):
+    with pytest.raises(StudyError, match='input_size needs one of Resize, DarknetJitter'):
         change(Config(dict(train_dataloader={})), dict(input_size=(1, 1)))
+
+
+def test_options_that_delete_do_so_in_every_config(config):
+    options = dict(train_cfg=dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=2))
+    for each in (config, Config.fromfile(TINY)):
+        change(each, options)
+        assert each.train_cfg == dict(type='EpochBasedTrainLoop', max_epochs=2)

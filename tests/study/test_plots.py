@@ -181,6 +181,57 @@ def test_a_single_measurement_is_seen(draw, diagnosed):
     assert figure.axes[-1].get_lines() and figure.axes[0].get_xlim()[1] > 1
 
 
+# --- errors ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged(records):
+    """Of two methods errors of two kinds; one class has crowds, the other none."""
+    return [
+        replace(
+            record,
+            errors={
+                'score': 0.3,
+                'count/duplicate': 0.1 * record.seed,
+                'count/missed': 0.2 if record.label == 'mined' else 0.4,
+                'gain/duplicate': 0.01,
+                'gain/missed': 0.02 + 0.01 * record.seed,
+                'crowd/cell/0': 0.9,
+                'share/cell/0': 0.75,
+                'crowd/cell/1': 0.5 + 0.1 * record.seed,
+                'share/cell/1': 0.25,
+                'crowd/rare/0': 0.3,
+                'share/rare/0': 1.0,
+            },
+        )
+        for record in records
+    ]
+
+
+def test_errors_are_drawn_in_percent_with_the_mean_and_each_seed(judged):
+    counts, gains = plots.draw_errors(judged, MAP).axes
+    (means, first, second, others, *_) = lines_of(counts)
+    assert means == (pytest.approx([10, 40]), [-0.3, 0.7])
+    assert (first, second) == (
+        (pytest.approx([0, 10, 20]), [-0.3] * 3),
+        (pytest.approx([40] * 3), [0.7] * 3),
+    )
+    assert others == (pytest.approx([10, 20]), [0.3, 1.3])
+    assert lines_of(gains)[0] == (pytest.approx([1, 3]), [-0.3, 0.7])
+    assert [text.get_text() for text in counts.get_yticklabels()] == ['duplicate', 'missed']
+
+
+def test_crowds_are_those_of_the_class_with_most_neighbours(judged):
+    shares, (baseline, _) = plots.crowd_curves(judged, plots.crowded_class(judged))
+    assert shares == [75, 25]
+    assert baseline.epochs == [0, 1]
+    for values, right in zip(baseline[2:], ([90, 60], [90, 50], [90, 70]), strict=True):
+        assert values.tolist() == pytest.approx(right)
+    (axes,) = plots.draw_crowds(judged, MAP).axes
+    assert axes.get_title() == 'AP of cell'
+    assert [text.get_text() for text in axes.get_xticklabels()] == ['0\n(75 %)', '1\n(25 %)']
+
+
 # --- all ------------------------------------------------------------------------------------------
 
 
@@ -190,8 +241,9 @@ def test_what_has_nothing_to_show_is_not_drawn(kind, study_of):
 
 
 @pytest.mark.parametrize('kind', plots.KINDS)
-def test_legends_cover_nothing_and_files_are_the_same_each_time(kind, diagnosed, learned):
-    records = diagnosed if kind != 'learning' else learned
+def test_legends_cover_nothing_and_files_are_the_same_each_time(kind, diagnosed, learned, judged):
+    of = dict(learning=learned, errors=judged, crowds=judged)
+    records = of.get(kind, diagnosed)
     figure = plots.KINDS[kind](records, MAP)
     content = plots.png(figure)
     assert content == plots.png(plots.KINDS[kind](records, MAP))

@@ -119,7 +119,7 @@ def test_a_report_writes_tables_and_what_can_be_drawn(study_of, tmp_path):
     records = study_of(AP, {'a': BASELINE, 'mined': shifted(1, 2, 3)})
     text = report.write(records, tmp_path / 'new', ['model.bbox_head.lrm'])
     names = sorted(file.name for file in (tmp_path / 'new').iterdir())
-    assert names == ['differences.png', 'table.csv', 'table.md']
+    assert names == ['differences.png', 'records.json', 'table.csv', 'table.md']
     table = tables.markdown(records, {'mean AP40': AP})
     assert (tmp_path / 'new/table.md').read_text() == table
     best = report.recommendation(records, AP)
@@ -132,4 +132,4 @@ def test_a_report_of_baselines_is_a_table(study_of, tmp_path):
     records = study_of(AP, {'a': [1.0]}, diagnosis=diagnosis)
     assert report.write(records, tmp_path, []).endswith('| a | 1 | 1.0 |\n')
     names = sorted(file.name for file in tmp_path.iterdir())
-    assert names == ['background.png', 'diagnosis.png', 'table.csv', 'table.md']
+    assert names == ['background.png', 'diagnosis.png', 'records.json', 'table.csv', 'table.md']

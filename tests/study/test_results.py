@@ -40,6 +40,10 @@ def test_every_recorded_comparison_stands_in_a_document(recorded):
     assert recorded == {block['file'] for text in texts for block in BLOCK.finditer(text)} - {None}
 
 
+def test_all_records_have_less_than_600_kb(recorded):
+    assert 0 < sum((ROOT / name).stat().st_size for name in recorded) < 600_000
+
+
 def test_every_run_says_how_it_was_made(recorded):
     for name in recorded:
         for record in read_records(ROOT / name):

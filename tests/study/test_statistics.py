@@ -126,3 +126,28 @@ def test_the_page_shows_what_the_program_simulates(programs):
     outcomes = {each: simulation.measure(each, simulation.REPETITIONS) for each in row}
     line = tables.misses_table(outcomes).splitlines()[2]
     assert line in tables.DOCUMENT.read_text().splitlines()
+
+
+@pytest.fixture
+def resampling(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools/dev')
+    import resample_runs
+
+    return resample_runs
+
+
+def test_runs_of_one_method_are_told_apart_as_often_as_intervals_say(resampling):
+    # 5 % of draws from normal noise; few values that are drawn from scatter it.
+    values = np.random.default_rng(0).normal(0.5, 0.1, 2000)
+    assert resampling.misses(values, 5) == pytest.approx(0.05, abs=0.01)
+    assert resampling.misses(np.ones(40), 5) == 0
+
+
+def test_an_effect_is_seen_where_it_is_larger_than_its_noise(resampling, study_of):
+    records = study_of('voc/mAP', {'a': [0.5, 0.6, 0.4, 0.5], 'b': [0.4, 0.5, 0.3, 0.4]})
+    found = resampling.differences(records[::-1], 'voc/mAP')
+    assert found == pytest.approx([-0.1] * 4)
+    assert resampling.sees(found + np.array([0, 0.001, 0.002, 0]), 3) == 1
+    assert resampling.sees(-found, 3) == 0
+    # Of these four, one triple does without the outlier.
+    assert resampling.sees(np.array([-1.0, -1.1, -0.9, 5.0]), 3) == pytest.approx(0.25, abs=0.02)

@@ -120,8 +120,14 @@ def test_the_demo_runs_and_does_not_repeat_what_is_finished(tmp_path):
     data, told, others = re.split(r'^(2 trainings, .*)\n', first.stdout, flags=re.MULTILINE)
     others = others.splitlines()
     assert 'Pedestrian' in data and 'about 1 min' in told
-    assert others[-1] == f'Picture: {tmp_path / "demo.png"}'
-    assert ' CPU minutes, ' in others[-3]
+    assert others[-2:] == [
+        f'Picture: {tmp_path / "demo.png"}',
+        f'Report: {tmp_path / "report.html"}',
+    ]
+    assert ' CPU minutes, ' in others[-4]
+    page = (tmp_path / 'report.html').read_text()
+    for part in ('precision-and-recall', 'errors', 'worst-images', 'mining'):
+        assert f'<section id="{part}"' in page
     second = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert 'epoch 1 of 1' not in second.stdout
     assert table in second.stdout

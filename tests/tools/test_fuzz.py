@@ -4,11 +4,12 @@ import random
 
 import fuzz
 import pytest
+import trials
 from parsers import PARSERS, Parser
 
 
 def test_every_reader_that_is_named_can_be_tried():
-    assert tuple(PARSERS) == fuzz.READERS
+    assert [*PARSERS] == [*fuzz.READERS]
 
 
 @pytest.mark.filterwarnings('ignore')
@@ -18,7 +19,7 @@ def test_a_reader_takes_what_is_whole_and_refuses_what_is_not(name, tmp_path):
     path.write_bytes(parser.inputs[0])
     parser.read(path)
     for number in range(100):
-        path.write_bytes(fuzz.mutated(parser.inputs[number % len(parser.inputs)], rng))
+        path.write_bytes(trials.mutated(parser.inputs[number % len(parser.inputs)], rng))
         try:
             parser.read(path)
         except parser.errors:
@@ -41,11 +42,11 @@ def test_faults_are_counted_by_place_their_first_input_kept_and_tries_go_on(tmp_
 
     monkeypatch.setitem(PARSERS, 'cfg', Parser(read, (b'a',)))
     monkeypatch.setattr('os._exit', end)
-    trial = fuzz.Trial('cfg', tmp_path, tries=3, seconds=60)
+    trial = trials.Trial('cfg', tmp_path, tries=3, seconds=60)
     trial(b'a'), trial(b'bad')
     with pytest.raises(Over):
         trial(b'c')
-    again = fuzz.Trial('cfg', tmp_path, tries=9, seconds=60).found
+    again = trials.Trial('cfg', tmp_path, tries=9, seconds=60).found
     assert again['tries'] == 3
     ((kind, count),) = again['faults'].items()
     assert kind.startswith('KeyError at test_fuzz.py:') and count == 2

@@ -20,13 +20,11 @@ from pathlib import Path
 from cutting import cut_at, killed_in
 from leavings import result
 from mmengine.runner import Runner, find_latest_checkpoint
+from reliability import put_table
 from toy_training import train_apart
 
 from mmdet_lrm.errors import UserError
-from mmdet_lrm.training.files import write_whole
 
-DOCUMENT = Path(__file__).parents[2] / 'docs/reliability.md'
-MARKERS = ('<!-- table of faults -->\n', '<!-- end of table of faults -->\n')
 OWN = dict(type='CheckpointHook', interval=1, max_keep_ckpts=1, save_best='auto', rule='greater')
 WAYS = {
     'before': dict(start=find_latest_checkpoint, hooks=dict(checkpoint=OWN, randomness=None)),
@@ -140,9 +138,7 @@ def main() -> None:
             cells.append(f'{lost} of {tries}')
         lines.append(f'| {" | ".join([fault.name, *cells])} |')
         print(lines[-1], flush=True)
-    before, rest = DOCUMENT.read_text().split(MARKERS[0])
-    table = '\n'.join([*lines, ''])
-    write_whole(DOCUMENT, f'{before}{MARKERS[0]}{table}{MARKERS[1]}{rest.split(MARKERS[1])[1]}')
+    put_table('faults', lines)
 
 
 if __name__ == '__main__':

@@ -3,117 +3,59 @@
 python tools/dev/fuzz.py                          one minute for each reader
 python tools/dev/fuzz.py cfg zips --seconds 600   ten more minutes for two of them
 python tools/dev/fuzz.py --tries 1000000          until each has had so many, in all
+python tools/dev/fuzz.py --render                 the table of the record
 
 With `pip install atheris` inputs are guided by the code that they reach, else they are mutations
-of whole ones. What has been tried stays in --folder, and the next start goes on from there.
+of whole ones. What has been tried stays in --folder, and the next start goes on from there; how
+many in all stands in results/fuzzing.json and, as a table, in docs/reliability.md.
 """
 
 import argparse
 import json
 import multiprocessing
-import os
-import random
 import sys
-import tempfile
-import time
-import traceback
-from contextlib import nullcontext
+from collections.abc import Iterator
 from pathlib import Path
 
-try:
-    import atheris
-except ImportError:
-    atheris = None
+from reliability import put_table, record_of, write_record
+from trials import so_far, try_reader
 
-SAVED_EVERY = 1000
-
-
-class Trial:
-    """One reader's tries: how many so far, and the first input of each kind of fault."""
-
-    def __init__(self, name: str, folder: Path, tries: int, seconds: float) -> None:
-        from parsers import PARSERS  # here, where atheris watches what is imported
-
-        self.parser, self.file = PARSERS[name], folder / f'{name}.json'
-        self.found = dict(tries=0, seconds=0.0, faults={})
-        if self.file.exists():
-            self.found = json.loads(self.file.read_text())
-        self.faulty, self.tries = folder / f'{name}-faults', tries
-        self.begin = time.monotonic() - self.found['seconds']
-        self.end = time.monotonic() + seconds
-        self.scratch = tempfile.TemporaryDirectory()
-        self.path = Path(self.scratch.name, 'input')
-
-    def __call__(self, content: bytes) -> None:
-        """Try one; the process ends when all are tried."""
-        self.path.write_bytes(content)
-        try:
-            self.parser.read(self.path)
-        except self.parser.errors:
-            pass
-        except Exception as error:
-            self.keep(error, content)
-        self.found['tries'] += 1
-        over = self.found['tries'] >= self.tries or time.monotonic() > self.end
-        if over or self.found['tries'] % SAVED_EVERY == 0:
-            self.save()
-        if over:
-            self.scratch.cleanup()
-            os._exit(0)  # libFuzzer has no other end
-
-    def keep(self, error: Exception, content: bytes) -> None:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        kind = f'{type(error).__name__} at {Path(place.filename).name}:{place.lineno}'
-        faults = self.found['faults']
-        if kind not in faults:
-            self.faulty.mkdir(exist_ok=True)
-            (self.faulty / str(len(faults))).write_bytes(content)
-        faults[kind] = faults.get(kind, 0) + 1
-
-    def save(self) -> None:
-        self.found['seconds'] = round(time.monotonic() - self.begin, 1)
-        part = self.file.with_suffix('.part')
-        part.write_text(json.dumps(self.found))
-        part.replace(self.file)
+RECORD = 'fuzzing'
+READERS = {
+    'cfg': '`.cfg`',
+    'weights': '`.weights`',
+    'labels': 'KITTI labels',
+    'results': 'KITTI results',
+    'splits': 'lists of splits',
+    'zips': 'zip files of KITTI',
+    'records': 'records of studies',
+    'studies': '`--variants`, `--grid`',
+    'checkpoints': 'checkpoints',
+    'settings': '`--cfg-options`',
+}
 
 
-def guided(trial: Trial, corpus: Path) -> None:
-    options = ['-verbosity=0', '-max_len=8192', '-timeout=30', '-rss_limit_mb=4096']
-    atheris.Setup([sys.argv[0], str(corpus), *options], trial)
-    atheris.Fuzz()
+def table(record: dict) -> Iterator[str]:
+    yield '| reader of | inputs | faults |'
+    yield '| --- | ---: | ---: |'
+    for name, title in READERS.items():
+        found = record[name]
+        yield f'| {title} | {found["tries"]:,} | {sum(found["faults"].values())} |'
+    yield f'| all | {sum(found["tries"] for found in record.values()):,} | |'
 
 
-def unguided(trial: Trial, corpus: Path) -> None:
-    rng = random.Random(trial.found['tries'])
-    while True:
-        trial(mutated(rng.choice(trial.parser.inputs), rng))
-
-
-def mutated(content: bytes, rng: random.Random) -> bytes:
-    """With one to four pieces removed, repeated, or replaced by a few bytes."""
-    for _ in range(rng.randint(1, 4)):
-        first, last = sorted(rng.randrange(len(content) + 1) for _ in range(2))
-        piece = content[first:last]
-        other = rng.choice([b'', piece * 2, rng.randbytes(rng.randint(1, 8))])
-        content = content[:first] + other + content[last:]
-    return content
-
-
-def try_reader(name: str, folder: Path, tries: int, seconds: float) -> None:
-    """In a process of its own, which ends when the tries are over."""
-    with atheris.instrument_imports(include=['mmdet_lrm']) if atheris else nullcontext():
-        trial = Trial(name, folder, tries, seconds)
-    corpus = folder / name
-    corpus.mkdir(exist_ok=True)
-    for number, content in enumerate(trial.parser.inputs):
-        (corpus / f'whole-{number}').write_bytes(content)
-    (guided if atheris else unguided)(trial, corpus)
-
-
-READERS = (
-    *('cfg', 'weights', 'labels', 'results', 'splits', 'zips', 'records', 'studies'),
-    *('checkpoints', 'settings'),
-)
+def try_one(name: str, folder: Path, tries: int, seconds: float) -> dict:
+    """What came out of tries of a reader, in a process of its own; ``faults`` are the folder's."""
+    before = so_far(name, folder)
+    process = multiprocessing.get_context('fork').Process(
+        target=try_reader, args=(name, folder, before['tries'] + tries, seconds)
+    )
+    process.start()
+    process.join()
+    after = so_far(name, folder)
+    if process.exitcode:
+        after['faults'][f'ended with {process.exitcode}'] = 1
+    return dict(tries=after['tries'] - before['tries'], faults=after['faults'])
 
 
 def main() -> None:
@@ -124,25 +66,22 @@ def main() -> None:
     parser.add_argument('--seconds', type=float, default=60, help='for each reader, this time')
     parser.add_argument('--tries', type=int, default=sys.maxsize, help='of each reader, in all')
     parser.add_argument('--folder', type=Path, default='fuzzing', help='of what has been tried')
+    parser.add_argument('--render', action='store_true', help='the table of the record alone')
     args = parser.parse_args()
     if unknown := set(args.readers) - set(READERS):
         parser.error(f'no reader is called {", ".join(unknown)}; there are {", ".join(READERS)}')
     args.folder.mkdir(parents=True, exist_ok=True)
-    bad = False
-    for name in args.readers or READERS:
-        process = multiprocessing.get_context('fork').Process(
-            target=try_reader, args=(name, args.folder, args.tries, args.seconds)
-        )
-        process.start()
-        process.join()
-        file = args.folder / f'{name}.json'
-        found = json.loads(file.read_text()) if file.exists() else dict(tries=0, faults={})
-        faults = dict(found['faults'])
-        if process.exitcode:
-            faults[f'ended with {process.exitcode}'] = 1
-        bad |= bool(faults)
-        print(f'{name}: {found["tries"]:,} tries, faults: {faults or "none"}', flush=True)
-    sys.exit(bad)
+    record = json.loads(record_of(RECORD).read_text())
+    for name in [] if args.render else args.readers or READERS:
+        recorded = record[name]
+        if recorded['tries'] < args.tries:
+            found = try_one(name, args.folder, args.tries - recorded['tries'], args.seconds)
+            recorded['tries'] += found['tries']
+            recorded['faults'] = found['faults']
+            write_record(RECORD, record)
+        print(f'{name}: {recorded["tries"]:,} tries, faults: {recorded["faults"] or "none"}')
+    put_table('inputs', table(record))
+    sys.exit(any(recorded['faults'] for recorded in record.values()))
 
 
 if __name__ == '__main__':

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import special, stats
 
-from mmdet_lrm.study.statistics import students_interval
-
 
 def t_half(variance: np.ndarray, freedom: np.ndarray | int, confidence: float) -> np.ndarray:
     return stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(variance)
@@ -32,7 +30,9 @@ def squares(values: np.ndarray) -> np.ndarray:
 
 def paired(values: np.ndarray, confidence: float) -> np.ndarray:
     """Student's interval of each variant's own differences."""
-    return students_interval(values[:, 1:] - values[:, :1], confidence)[1]
+    freedom = values.shape[-1] - 1
+    variances = squares(values[:, 1:] - values[:, :1]) / freedom
+    return t_half(variances / values.shape[-1], freedom, confidence)
 
 
 def moderated(values: np.ndarray, confidence: float) -> np.ndarray:

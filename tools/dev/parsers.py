@@ -129,11 +129,13 @@ class Arguments(argparse.ArgumentParser):
         raise UserError(message)
 
 
+OPTIONS = Arguments()
+OPTIONS.add_argument('--cfg-options', action=Settings, nargs=1)
+
+
 def read_setting(path: Path) -> object:
     """A text as the value of an option of a command line."""
-    arguments = Arguments()
-    arguments.add_argument('--cfg-options', action=Settings, nargs=1)
-    return arguments.parse_args([f'--cfg-options=key={path.read_text(errors="replace")}'])
+    return OPTIONS.parse_args([f'--cfg-options=key={path.read_text(errors="replace")}'])
 
 
 def numbers(header: Header) -> bytes:

@@ -4,13 +4,13 @@ _base_ = './loaders.py'
 # by the environment variable COCO_ROOT.
 data_root = '{{$COCO_ROOT:data/coco}}'
 
+dataset = dict(type='CocoDataset', data_root=data_root)
 # Crowds are ignored instances: no negatives, and not mined.
 train_dataloader = dict(
     batch_size=16,
     num_workers=4,
     dataset=dict(
-        type='CocoDataset',
-        data_root=data_root,
+        **dataset,
         ann_file='annotations/instances_train2017.json',
         data_prefix=dict(img='train2017/'),
     ),
@@ -19,8 +19,7 @@ val_dataloader = dict(
     batch_size=16,
     num_workers=4,
     dataset=dict(
-        type='CocoDataset',
-        data_root=data_root,
+        **dataset,
         ann_file='annotations/instances_val2017.json',
         data_prefix=dict(img='val2017/'),
         test_mode=True,

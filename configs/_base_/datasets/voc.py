@@ -26,13 +26,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=16,
     num_workers=4,
-    dataset=dict(
-        type='VOCDataset',
-        data_root=data_root,
-        ann_file='VOC2007/ImageSets/Main/test.txt',
-        data_prefix=dict(sub_data_root='VOC2007/'),
-        test_mode=True,
-    ),
+    dataset={**voc07, 'ann_file': 'VOC2007/ImageSets/Main/test.txt', 'test_mode': True},
 )
 test_dataloader = val_dataloader
 # The rule of VOC2007, 11 points, which papers on it report, and that of later years, the area.

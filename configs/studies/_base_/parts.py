@@ -8,6 +8,14 @@ _focal = {
     'model.bbox_head.loss_conf.alpha': 0.25,
     'model.bbox_head.loss_conf.loss_weight': 4.0,
 }
+# The same in the place of darknet's squared error, whose five-fold weight of objects it has no use
+# for.
+_focal_for_squared = {
+    'model.bbox_head.loss_conf': dict(
+        type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=4.0
+    ),
+    'model.bbox_head.object_scale': 1.0,
+}
 # The gradient harmonizing mechanism (Li et al., AAAI 2019) on the objectness.
 _ghm = {
     'model.bbox_head.loss_conf.type': 'GHMC',

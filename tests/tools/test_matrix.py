@@ -1,0 +1,74 @@
+"""The matrix of Pythons and stacks."""
+
+import argparse
+from pathlib import Path
+
+import cells
+import matrix
+import pytest
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="a" name="x"/>
+<testcase classname="a" name="y"><skipped/></testcase>
+<testcase classname="a" name="z"><failure>why</failure></testcase>
+<testcase classname="b" name="at setup"><error>why</error></testcase>
+</testsuite></testsuites>"""
+
+
+def test_tests_are_counted_by_how_they_ended(tmp_path):
+    (tmp_path / 'tests.xml').write_text(REPORT)
+    counts = cells.counted(tmp_path / 'tests.xml')
+    assert counts == dict(passed=1, skipped=1, failed=['a.z', 'b.at setup'])
+
+
+def test_what_an_environment_lacks_is_how_the_last_error_of_the_set_up_begins():
+    log = '[setup] torch 2\n[setup] error: torch could not be installed; tried: this, that\n'
+    assert cells.reason(log) == 'torch could not be installed'
+    assert cells.reason('Killed\n') == 'the set-up ended without a word'
+
+
+def test_the_newest_python_of_pyenv_comes_first(tmp_path, monkeypatch):
+    monkeypatch.setenv('PYENV_ROOT', str(tmp_path))
+    for version in ('3.12.9', '3.12.10', '3.12-dev', '3.1.99'):
+        (tmp_path / 'versions' / version / 'bin').mkdir(parents=True)
+        (tmp_path / 'versions' / version / 'bin/python').touch()
+    assert cells.find_python('3.12') == str(tmp_path / 'versions/3.12.10/bin/python')
+    assert cells.find_python('3.99') is None
+
+
+def test_without_torch_what_needs_none_is_tested(tmp_path, monkeypatch):
+    ran = []
+
+    def logged(command, log, **env):
+        log.write_text('[setup] error: torch could not be installed; tried: nothing')
+        ran.append(command[1:3])
+        return int('tools/dev/setup_env.py' in command)
+
+    monkeypatch.setenv('DEVICE', 'cpu')
+    monkeypatch.setattr(cells, 'find_python', lambda version: 'python')
+    monkeypatch.setattr(cells, 'logged', logged)
+    monkeypatch.setattr(cells, 'tested', lambda command, tests, folder: dict(failed=[]))
+    found = cells.run_cell('3.12', 'onedl', tmp_path / 'cell', [])
+    assert found == dict(lacks='torch could not be installed', failed=[])
+    assert ran[1:] == [['-m', 'compileall'], ['-m', 'venv'], ['-m', 'pip']]
+
+
+@pytest.mark.parametrize(('again', 'ran'), [(False, ['3.10 b']), (True, ['3.10 a', '3.10 b'])])
+def test_what_has_been_run_is_not_run_again_unless_it_is_asked_for(monkeypatch, again, ran):
+    monkeypatch.setattr(matrix, 'run_cell', lambda python, stack, folder, tests: folder.name)
+    args = argparse.Namespace(
+        pythons=['3.10'], stacks=['a', 'b'], again=again, folder=Path('x'), tests=[]
+    )
+    *_, found = matrix.run(args, {'3.10 a': 'recorded'})
+    assert [cell for cell, name in found.items() if name == cell.replace(' ', '-')] == ran
+
+
+def test_the_table_has_a_row_a_cell_by_python():
+    record = {
+        '3.11 onedl': dict(passed=1800, skipped=2, failed=[]),
+        '3.9 onedl': dict(lacks='none there', failed=['packages']),
+    }
+    assert list(matrix.table(record))[2:] == [
+        '| 3.9 | onedl | 0 | 0 | 1 | without torch: none there |',
+        '| 3.11 | onedl | 1,800 | 2 | 0 | all |',
+    ]

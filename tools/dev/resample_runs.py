@@ -1,0 +1,93 @@
+"""What intervals of 95 % do on real trainings: a table of docs/intervals.md.
+
+python tools/dev/resample_runs.py
+    draws studies from the runs of results/bccd_itself.json and bccd_fewer_labels.json, and prints
+python tools/dev/resample_runs.py --render
+    writes the table into the document
+
+The runs of bccd_itself are all of one method, with other seeds: any pairs of them differ by chance
+alone, and an interval that excludes 0 misses. Those of bccd_fewer_labels are pairs of which one
+trained without a tenth of the labels: an interval below 0 sees it.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+
+from mmdet_lrm.study.records import Record, read_records
+from mmdet_lrm.study.statistics import students_interval
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / 'docs' / 'intervals.md'
+MARKERS = '<!-- resampled runs -->\n', '<!-- end of resampled runs -->'
+STUDIED = 'itself', 'fewer_labels'
+METRICS = {'mAP': 'voc/mAP', 'AP of red cells': 'voc/RBC_AP'}
+SEEDS = 3, 5, 8
+STUDIES = 20_000
+CONFIDENCE = 0.95
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--render', action='store_true', help='write the table into the document')
+    args = parser.parse_args()
+    made = table(*(read_records(ROOT / f'results/bccd_{name}.json') for name in STUDIED))
+    if not args.render:
+        print(made)
+        return
+    before, rest = DOCUMENT.read_text().split(MARKERS[0])
+    after = rest.split(MARKERS[1])[1]
+    beside = DOCUMENT.with_suffix('.new')
+    beside.write_text(f'{before}{MARKERS[0]}{made}{MARKERS[1]}{after}')
+    os.replace(beside, DOCUMENT)
+
+
+def table(itself: list[Record], fewer: list[Record]) -> str:
+    """A row a number of seeds: percent of the drawn studies, by metric."""
+    titles = [f'{what}, {metric}' for what in ('misses', 'sees the effect') for metric in METRICS]
+    lines = [f'| seeds | {" | ".join(titles)} |', '| ---: |' + ' ---: |' * len(titles)]
+    for seeds in SEEDS:
+        cells = [misses(values(itself, name), seeds) for name in METRICS.values()]
+        cells += [sees(differences(fewer, name), seeds) for name in METRICS.values()]
+        lines.append(f'| {seeds} | {" | ".join(f"{100 * cell:.1f}" for cell in cells)} |')
+    return '\n'.join(lines) + '\n'
+
+
+def values(records: list[Record], metric: str) -> np.ndarray:
+    return np.array([each.metrics[metric] for each in records])
+
+
+def differences(records: list[Record], metric: str) -> np.ndarray:
+    """Of each seed, the variant's value minus the baseline's."""
+    parts = [
+        [each for each in records if (each.baseline is None) is first] for first in (False, True)
+    ]
+    variant, baseline = (values(sorted(part, key=lambda each: each.seed), metric) for part in parts)
+    return variant - baseline
+
+
+def drawn(of: np.ndarray, number: int) -> np.ndarray:
+    """(STUDIES, number) values, in each row without replacement, the same at every call."""
+    rng = np.random.default_rng(number)
+    return rng.permuted(np.tile(of, (STUDIES, 1)), axis=1)[:, :number]
+
+
+def misses(of_one_method: np.ndarray, seeds: int) -> float:
+    """Share of studies of so many pairs whose interval excludes 0."""
+    taken = drawn(of_one_method, 2 * seeds)
+    mean, half, _ = students_interval(taken[:, :seeds] - taken[:, seeds:], CONFIDENCE)
+    return float(np.mean(np.abs(mean) > half))
+
+
+def sees(paired: np.ndarray, seeds: int) -> float:
+    """Share of studies of so many of the pairs whose interval lies below 0."""
+    mean, half, _ = students_interval(drawn(paired, seeds), CONFIDENCE)
+    return float(np.mean(mean + half < 0))
+
+
+if __name__ == '__main__':
+    main()
