@@ -74,10 +74,10 @@ setup(
         ],
         'upstream': ['mmdet==3.3.0', 'mmcv>=2.0.0rc4,<2.2', 'mmengine>=0.10.7', 'setuptools<81'],
         'deploy': deploy,
-        # What benchmarks/performance.py measures by; lightnet needs a torchvision that fits torch.
-        'benchmark': [*deploy, 'lightnet'],
         # Rotated detectors, which LRMElementLoss mines in. torchvision must be that of the torch.
         'rotate': ['faster-coco-eval', 'onedl-mmrotate==1.2.1', 'torchvision'],
+        # What benchmarks/performance.py measures by; lightnet needs a torchvision that fits torch.
+        'benchmark': [*deploy, 'lightnet'],
         # Where MMEngine's TensorboardVisBackend writes to.
         'watch': ['tensorboard'],
         'tests': tests,

@@ -34,9 +34,11 @@ PLOT = re.compile(
     r'(?P<whole>summary|performance))\.png)\)'
 )
 PERFORMANCE = 'performance'
-# Of results/*.json: which heads take LRMElementLoss, what `make demo` shows on drawn images, what
-# docs/reliability.md counts, and how fast it is.
-NO_STUDIES = ('heads', 'make_demo', 'fuzzing', 'matrix', 'training_parts', PERFORMANCE)
+# Of results/*.json: which heads take LRMElementLoss, what docs/reliability.md counts, and how fast
+# it is.
+NO_RECORDS = ('heads', 'fuzzing', 'matrix', 'training_parts', PERFORMANCE)
+# And what `make demo` shows on drawn images.
+NO_STUDIES = (*NO_RECORDS, 'make_demo')
 # Studies of what a comparison can see, and of what makes a training faster, not of what gains.
 OF_COMPARING = ('bccd_itself', 'bccd_fewer_labels', 'bccd_channels_last')
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_lrm.study.documents import BLOCK, find_documents, rendered
+from mmdet_lrm.study.documents import BLOCK, NO_RECORDS, find_documents, rendered
 from mmdet_lrm.study.records import read_records
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def recorded():
     found = subprocess.run(git, capture_output=True, text=True, check=False)
     if found.returncode:
         pytest.skip('this is no git checkout')
-    return {name for name in found.stdout.split() if Path(name).stem != 'heads'}
+    return {name for name in found.stdout.split() if Path(name).stem not in NO_RECORDS}
 
 
 def test_every_recorded_comparison_stands_in_a_document(recorded):

@@ -1,6 +1,9 @@
 """The matrix of Pythons and stacks."""
 
 import argparse
+import signal
+import sys
+import time
 from pathlib import Path
 
 import cells
@@ -34,6 +37,22 @@ def test_the_newest_python_of_pyenv_comes_first(tmp_path, monkeypatch):
         (tmp_path / 'versions' / version / 'bin/python').touch()
     assert cells.find_python('3.12') == str(tmp_path / 'versions/3.12.10/bin/python')
     assert cells.find_python('3.99') is None
+
+
+def test_a_command_ends_with_the_program_that_started_it(tmp_path):
+    code = "import time; print('begun', flush=True); time.sleep(60)"
+    log = tmp_path / 'log'
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        cells.logged([sys.executable, '-c', code], log)
+    signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - begin < 30
 
 
 def test_without_torch_what_needs_none_is_tested(tmp_path, monkeypatch):

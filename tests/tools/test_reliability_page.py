@@ -42,4 +42,4 @@ def test_a_ratio_is_the_median_of_rounds_and_the_first_one_warms_up(monkeypatch)
     monkeypatch.setattr(time_training_parts.time, 'thread_time', lambda: next(clock))
     found = time_training_parts.timed('part', lambda: None, lambda: None, rounds=3)
     assert found == dict(name='part', ours=1, peer=2, ratio=0.5)
-    assert list(time_training_parts.table([found]))[2] == '| part | 1e+03 | 2e+03 | 0.5 |'
+    assert list(time_training_parts.table([found]))[2] == '| part | 1,000.00 | 2,000.00 | 0.5 |'

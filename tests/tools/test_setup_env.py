@@ -1,5 +1,6 @@
 """The set-up of the environment: what it refuses, where its parts come from, what it keeps."""
 
+import signal
 import sys
 import time
 from types import SimpleNamespace
@@ -278,3 +279,20 @@ def test_a_cpu_torch_gives_way_when_a_gpu_is_wanted(tmp_path, monkeypatch):
             setup_env.set_up(venv, 'onedl', device)
     assert calls == [['uninstall', '-y', 'torch']]
     assert setup_env.os.environ['CUDA_VISIBLE_DEVICES'] == ''
+
+
+def test_what_the_set_up_starts_ends_at_once_when_it_is_terminated(tmp_path, monkeypatch):
+    ask = 'import signal; print(int(signal.getsignal(signal.SIGTERM)))'
+    answers = []
+
+    def start_one(*args):
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        answers.append(environment.trial(sys.executable, ask)[0])
+
+    monkeypatch.setattr(sys, 'argv', ['setup_env.py', '--venv', str(tmp_path)])
+    monkeypatch.setenv('DEVICE', 'cpu')
+    monkeypatch.setattr(setup_env, 'set_up', start_one)
+    before = signal.getsignal(signal.SIGTERM)
+    setup_env.main()
+    signal.signal(signal.SIGTERM, before)
+    assert answers == ['0\n']  # SIG_DFL

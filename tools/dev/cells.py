@@ -57,16 +57,22 @@ def run_cell(version: str, stack: str, folder: Path, tests: list[str]) -> dict:
 
 
 def logged(command: list[str], log: Path, **env: str) -> int:
-    """Exit status of a command that gets no input and writes to a log."""
+    """Exit status of a command that gets no input and writes to a log; it ends if this does."""
     with log.open('w') as file:
-        return subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=ROOT,
             env={**os.environ, 'PYTHONPATH': str(ROOT), **env},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-        ).returncode
+        )
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.terminate()  # the set-up then ends its compilers
+            process.wait()
+            raise
 
 
 def reason(log: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from reliability import put_table, record_of, write_record
 
 RECORD = 'matrix'
 PYTHONS = [f'3.{minor}' for minor in range(OLDEST_PYTHON[1], NEWEST_PYTHON[1] + 1)]
-TESTS = ['-m', 'not slow']
+TESTS = ['-m', 'not slow', '--numprocesses', 'auto', '--dist', 'loadfile']  # as `make test`
 
 
 def table(cells: dict) -> Iterator[str]:
@@ -65,9 +66,13 @@ def main() -> None:
     args.tests = args.tests or TESTS
     path = record_of(RECORD)
     cells = json.loads(path.read_text()) if recorded and path.exists() else {}
-    for so_far in () if args.render else run(args, cells):
-        if recorded:
-            write_record(RECORD, so_far)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for so_far in () if args.render else run(args, cells):
+            if recorded:
+                write_record(RECORD, so_far)
+    except KeyboardInterrupt:
+        sys.exit('interrupted; the same command goes on with the cell that it was at')
     print('\n'.join(table(cells)))
     if recorded:
         put_table('the matrix', table(cells))

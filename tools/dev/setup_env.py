@@ -121,7 +121,8 @@ def main() -> None:
     if stamp.exists() and stamp.read_text() == stamp_key(venv, args.stack, device):
         return
     say(f'{venv}: MMDetection stack {args.stack}, {device}')
-    # A stopped job cleans up as an interrupted one does, and leaves no compilers running.
+    # A stopped job cleans up as an interrupted one does, and leaves no compilers running. What it
+    # starts are other programs, which do not take this over.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         set_up(venv, args.stack, device)

@@ -110,13 +110,11 @@ def timed(name: str, ours: Work, peer: Work, rounds: int) -> dict:
 
 
 def table(found: list[dict]) -> Iterator[str]:
-    yield '| what, by what | ms | ms | ratio |'
+    yield '| what, by what | the one, ms | the other, ms | ratio |'
     yield '| --- | ---: | ---: | ---: |'
     for row in found:
-        yield (
-            f'| {row["name"]} | {1000 * row["ours"]:.3g} | {1000 * row["peer"]:.3g} '
-            f'| {row["ratio"]:.2g} |'
-        )
+        one, other = (f'{1000 * row[key]:,.2f}' for key in ('ours', 'peer'))
+        yield f'| {row["name"]} | {one} | {other} | {row["ratio"]:.2g} |'
 
 
 def main() -> None:
