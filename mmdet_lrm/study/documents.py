@@ -6,7 +6,10 @@ A document holds
   in the first metric, up to ``<!-- end of table -->``;
 - ``<!-- summary of results -->``, the main variants of all studies, or ``<!-- best of every study
   -->``, one a study and detector, up to ``<!-- end of summary -->``;
-- links to ``plots/NAME-KIND.png``, a kind of :data:`.plots.KINDS`, and to ``plots/summary.png``.
+- ``<!-- performance: GROUP -->``, the rows of a group in ``results/performance.json``, up to
+  ``<!-- end of performance -->``;
+- links to ``plots/NAME-KIND.png``, a kind of :data:`.plots.KINDS`, to ``plots/summary.png``, and to
+  ``plots/performance.png``.
 """
 
 import os
@@ -16,26 +19,28 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..training.files import write_whole
-from . import plots, report, summary, tables
+from . import performance, plots, report, summary, tables
 from .records import Record, read_records
 
 DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
 BLOCK = re.compile(
     r'(?P<begin><!-- (?:table of (?P<file>\S+): (?P<columns>[^>]*?)|'
-    r'(?P<all>summary of results|best of every study)) -->\n)'
-    r'.*?(?P<end><!-- end of (?:table|summary) -->)',
+    r'(?P<all>summary of results|best of every study)|performance: (?P<group>[^>]*?)) -->\n)'
+    r'.*?(?P<end><!-- end of (?:table|summary|performance) -->)',
     re.DOTALL,
 )
 PLOT = re.compile(
-    rf'\((?P<path>(?:[\w./-]+/)?plots/(?:(?P<name>[\w-]+)-(?P<kind>{"|".join(plots.KINDS)})|summary)'
-    r'\.png)\)'
+    rf'\((?P<path>(?:[\w./-]+/)?plots/(?:(?P<name>[\w-]+)-(?P<kind>{"|".join(plots.KINDS)})|'
+    r'(?P<whole>summary|performance))\.png)\)'
 )
-# Of results/*.json: which heads take LRMElementLoss, and what docs/reliability.md counts.
-NO_RECORDS = ('heads', 'fuzzing', 'matrix', 'training_parts')
+PERFORMANCE = 'performance'
+# Of results/*.json: which heads take LRMElementLoss, what docs/reliability.md counts, and how fast
+# it is.
+NO_RECORDS = ('heads', 'fuzzing', 'matrix', 'training_parts', PERFORMANCE)
 # And what `make demo` shows on drawn images.
 NO_STUDIES = (*NO_RECORDS, 'make_demo')
-# Studies of what a comparison can see, not of what gains.
-OF_COMPARING = ('bccd_itself', 'bccd_fewer_labels')
+# Studies of what a comparison can see, and of what makes a training faster, not of what gains.
+OF_COMPARING = ('bccd_itself', 'bccd_fewer_labels', 'bccd_channels_last')
 
 
 def project_root(start: Path) -> Path:
@@ -69,6 +74,8 @@ def rendered(text: str, document: Path, root: Path) -> str:
         if block['all']:
             best = block['all'] == 'best of every study'
             made = (summary.markdown_of_best if best else summary.markdown)(all_gains(root))
+        elif block['group']:
+            made = performance.markdown(measured(document, root).rows, block['group'])
         else:
             columns = read_columns(block['columns'], document)
             made = tables.markdown(recorded(root / block['file'], document), columns, configs)
@@ -91,6 +98,15 @@ def recorded(path: Path, document: Path) -> list[Record]:
     if not path.is_file():
         raise tables.ReportError(f"{document} shows '{path}', which is no file of records")
     return read_records(path)
+
+
+def measured(document: Path, root: Path) -> performance.Performance:
+    path = root / 'results' / f'{PERFORMANCE}.json'
+    if not path.is_file():
+        raise tables.ReportError(
+            f"{document} shows '{path}', which is not there; benchmarks/performance.py writes it"
+        )
+    return performance.read(path)
 
 
 def all_gains(root: Path) -> list[summary.Gain]:
@@ -119,8 +135,8 @@ def render(start: Path) -> list[Path]:
     for document in find_documents(root):
         text = document.read_text()
         files = {} if (new := rendered(text, document, root)) == text else {document: new}
-        for path, name, kind in sorted(set(PLOT.findall(text))):
-            files[document.parent / path] = plots.png(draw(name, kind, document, root))
+        for path, name, kind, whole in sorted(set(PLOT.findall(text))):
+            files[document.parent / path] = plots.png(draw(name or whole, kind, document, root))
         for file, content in files.items():
             file.parent.mkdir(exist_ok=True)
             write_whole(file, content)
@@ -129,8 +145,10 @@ def render(start: Path) -> list[Path]:
 
 
 def draw(name: str, kind: str, document: Path, root: Path) -> plots.Figure:
-    """The picture of a link; without a name the summary."""
-    if not name:
+    """The picture of a link, of the kind of a study's or one by its name alone."""
+    if not kind and name == PERFORMANCE:
+        return performance.draw(measured(document, root).curve)
+    if not kind:
         return summary.draw(all_gains(root))
     records = recorded(root / 'results' / f'{name}.json', document)
     figure = plots.KINDS[kind](records, next(iter(report.columns(records).values())))
