@@ -76,6 +76,8 @@ setup(
         'deploy': deploy,
         # Rotated detectors, which LRMElementLoss mines in. torchvision must be that of the torch.
         'rotate': ['faster-coco-eval', 'onedl-mmrotate==1.2.1', 'torchvision'],
+        # What benchmarks/performance.py measures by; lightnet needs a torchvision that fits torch.
+        'benchmark': [*deploy, 'lightnet'],
         # Where MMEngine's TensorboardVisBackend writes to.
         'watch': ['tensorboard'],
         'tests': tests,

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..mining.overlap import box_overlap
+from ..mining.overlap import box_overlap, coordinates_apart
 
 TRUTHS_AT_ONCE = 4
 """Of each image, when truths are compared with priors; see :func:`_pieces`."""
@@ -134,6 +134,7 @@ class _BestTruth:
 
 def max_overlap(bboxes: Tensor, others: Tensor, counts: Sequence[int], mode: str = 'iou') -> Tensor:
     """(N, P) largest overlap of boxes (N, P, 4) with any of the first counts of (N, G, 4)."""
+    bboxes = coordinates_apart(bboxes)
     largest = bboxes.new_zeros(bboxes.shape[:2])
     # A box of zeros, as images are filled up with, overlaps nothing.
     for images, piece in _pieces(counts, bboxes.shape[1], bboxes):
@@ -296,6 +297,7 @@ def match_by_iou(
         (N, P) index of the truth that each prior learns, -1 for none, and (N, P) bool, True for
         negatives.
     """
+    priors = coordinates_apart(priors)
     best, last = _BestTruth(inside), torch.full_like(inside, -1, dtype=torch.long)
     for piece in _pieces(truths.counts, len(priors), priors):
         images = piece.images

@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .overlap import box_overlap
+from .overlap import box_overlap, coordinates_apart
 
 NMS_BLOCK = 128
 """Priors that thinning compares at once: few make many steps, many compare what is not needed."""
+CPU_TILE = 32
+"""Of them, what fits in a processor's cache with the priors that they are compared with."""
 
 
 class Level(NamedTuple):
@@ -105,6 +107,11 @@ def hard_mask(loss: Tensor, num_hard: int | Tensor, valid: Tensor | None = None)
     # A row that keeps nothing has no element above its largest, and takes none of those; one that
     # keeps more than are valid has all of them above the losses of the others.
     threshold = kth_largest(loss, num_hard.clamp(min=1))
+    if loss.is_cpu and not torch.compiler.is_compiling():
+        # The CPU may ask: without a tie at the threshold this is all, in half of the time.
+        mask = (loss >= threshold) & valid
+        if torch.equal(mask.sum(dim=1, keepdim=True, dtype=torch.int32), num_hard):
+            return mask
     harder = loss > threshold
     tied = (loss == threshold) & valid
     num_tied = num_hard - harder.sum(dim=1, keepdim=True, dtype=torch.int32)
@@ -185,12 +192,13 @@ def thin_by_nms(
     """
     ranked = loss.detach().masked_fill(~valid, -torch.inf)
     order = ranked.argsort(dim=1, descending=True, stable=True)
-    boxes = bboxes.detach().float().gather(1, order[..., None].expand(-1, -1, 4))  # 1
+    boxes = bboxes.detach().float().gather(1, order[..., None].expand(-1, -1, 4))
+    boxes = coordinates_apart(boxes)  # 1
     free = valid.gather(1, order)
     num_wanted = free.sum(dim=1) if num_wanted is None else num_wanted
     survivors, survives = boxes[:, :0], []
     for block, candidates in zip(boxes.split(NMS_BLOCK, 1), free.split(NMS_BLOCK, 1), strict=True):
-        hit = (box_overlap(survivors[:, :, None], block[:, None]) > iou_thr).any(dim=1)  # 2
+        hit = _overlapping(survivors, block, iou_thr).any(dim=1)  # 2
         survives.append(_greedy_nms(block, candidates & ~hit, iou_thr))  # 3
         survivors = torch.cat([survivors, _compact(block, survives[-1])], dim=1)
         num_wanted = num_wanted - survives[-1].sum(dim=1)
@@ -202,13 +210,22 @@ def thin_by_nms(
 
 def _greedy_nms(boxes: Tensor, free: Tensor, iou_thr: float) -> Tensor:
     """(N, B) bool, which of the free boxes (N, B, 4) survive those before them that do."""
-    overlaps = (box_overlap(boxes[:, :, None], boxes[:, None]) > iou_thr).triu(diagonal=1)
+    # As numbers: of bools that are spread along the last axis the CPU takes one at a time.
+    overlaps = _overlapping(boxes, boxes, iou_thr).float().triu(diagonal=1)
     survives, before = free, None
     # Each round settles at least the first box that was not yet; few chains are longer than three.
     while before is None or not torch.equal(survives, before):
         before = survives
-        survives = free & ~(overlaps & survives[..., None]).any(dim=1)
+        survives = free & (torch.bmm(survives[:, None].float(), overlaps)[:, 0] == 0)
     return survives
+
+
+def _overlapping(boxes: Tensor, others: Tensor, iou_thr: float) -> Tensor:
+    """(N, M, B) bool, which of the boxes (N, M, 4) and (N, B, 4) overlap by more."""
+    tiles = boxes.split(CPU_TILE if boxes.is_cpu else max(boxes.shape[1], 1), dim=1)
+    return torch.cat(
+        [box_overlap(tile[:, :, None], others[:, None]) > iou_thr for tile in tiles], dim=1
+    )
 
 
 def _compact(boxes: Tensor, mask: Tensor) -> Tensor:

@@ -83,11 +83,12 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 .caption { font-size: .9rem; color: #444; margin: 1.2rem 0 .3rem; break-after: avoid; }
 .scroll { margin-top: 0; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ccc; text-align: right;
-  vertical-align: top; white-space: pre-line; }
-th { border-bottom-color: #666; font-weight: 600; min-width: 4rem; }
-th:first-child { text-align: left; min-width: 7rem; max-width: 20rem; overflow-wrap: break-word; }
+  vertical-align: top; white-space: pre; }
+th { border-bottom-color: #666; font-weight: 600; }
+th:first-child { text-align: left; white-space: normal; min-width: 7rem; max-width: 20rem;
+  overflow-wrap: break-word; }
 tbody th { font-weight: 400; border-bottom-color: #ccc; }
-.words td { text-align: left; min-width: 12rem; overflow-wrap: anywhere; }
+.words td { text-align: left; min-width: 12rem; white-space: pre-line; overflow-wrap: anywhere; }
 .grid { display: grid; gap: 1rem; align-items: start; margin: 1rem 0;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); }
 .grid.pairs { grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }

@@ -284,7 +284,7 @@ OF_ERROR = {
     'between': 'between objects',
     'missed': 'missed',
 }
-OF_ERRORS = {'count': 'errors for 100 objects', 'gain': 'points of mean AP without them'}
+OF_ERRORS = {'count': 'errors for 100 objects', 'gain': 'mean AP gained without'}
 MARKERS = 'osD^vPX'  # of methods, so that they are told apart without their colours
 
 
@@ -381,7 +381,7 @@ def draw_crowds(records: Sequence[Record], name: str) -> Figure | None:
         (line,) = axes.plot(groups, mean, marker=marker, markersize=5, label=names.method(label))
         axes.fill_between(groups, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
     ticks = [
-        f'{group}{" or more" * (group == CROWDS - 1)}\n({share:.0f} %)'
+        f'{group}{" or more" * (group == CROWDS - 1)}\n({share:.2g} %)'
         for group, share in zip(groups, shares, strict=True)
     ]
     axes.set_xticks(groups, ticks)

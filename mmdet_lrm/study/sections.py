@@ -190,7 +190,7 @@ def crowd_table(records: Sequence[Record]) -> list[Table]:
     shares = records[0].errors
     rows = {
         f'{group}{" or more" * (group == CROWDS - 1)} '
-        f'({100 * shares[f"share/{crowded}/{group}"]:.0f} % of them)': f'errors/{name}'
+        f'({100 * shares[f"share/{crowded}/{group}"]:.2g} % of them)': f'errors/{name}'
         for group, name in named.items()
     }
     caption = f'AP of {crowded} by how many other objects overlap one with an IoU above 0.1.'

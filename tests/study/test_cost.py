@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmdet_lrm.study import cost
@@ -88,3 +89,11 @@ def test_a_step_is_measured_and_leaves_the_config_as_it_was():
     # What the batch norms and activations of four channels keep is more than their inputs.
     assert step.kept > 4 * 4 * sum(cells[:3])
     assert (step.images, step.seconds > 0) == (1, True)
+
+
+def test_what_is_kept_for_the_backward_pass_are_maps_and_no_weights():
+    layer, image = torch.nn.Linear(3, 4, bias=False), torch.ones(5, 3, requires_grad=True)
+    with cost.kept_bytes(layer) as kept:
+        layer(image).sum()
+        layer(image).sum()  # what is kept twice lies in one place
+    assert kept == {image.untyped_storage().data_ptr(): 5 * 3 * 4}

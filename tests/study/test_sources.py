@@ -60,6 +60,8 @@ def test_configs_of_one_name_are_told_apart_by_their_folders(tmp_path):
     folders = trained(tmp_path / 'plain'), trained(tmp_path / 'mined', lrm=LRM)
     labels = [each.label for each in found(*folders, root=tmp_path).records]
     assert labels == ['plain', 'mined']
+    (run,) = found(trained(tmp_path / 'base-seed0-37d3ca27', 'config.py'), root=tmp_path).records
+    assert run.label == 'base'
     assert label_of('hard_ratio=0.05_nms_iou_thr=0.7-seed0-37d3ca27') == (
         'hard_ratio=0.05 nms_iou_thr=0.7'
     )
@@ -91,7 +93,7 @@ def study(study_of, tmp_path):
     write_records(records, tmp_path / 'results/s.json')
     runs = tmp_path / 'work_dirs/s/runs'
     for name, value in (
-        ('base-seed0-00000000', 0.9),  # an earlier one, by another config
+        ('base-seed0-ffffffff', 0.9),  # an earlier one, by another config
         ('base-seed0-11111111', 0.1),
         ('hard_ratio=0.25-seed1-22222222', 0.4),
     ):
@@ -119,6 +121,13 @@ def test_a_study_is_found_by_its_file_and_by_its_folder_too(study):
     by_record = found(study / 'results/s.json', root=study)
     assert found(file, root=study) == replace(by_record, metric='voc/RBC_AP')
     assert found(study / 'work_dirs/s', root=study) == by_record
+    # A folder has records of its own, which are meant before those of a study called like it.
+    own = study / 'work_dirs/s/records.json'
+    write_records(by_record.records[:2], own)
+    assert len(found(study / 'work_dirs/s', root=study).records) == 2
+    assert len(found(own, root=study).records) == 2 and found(own, root=study).title == 's'
+    assert found(file, root=study).records == by_record.records
+    own.unlink()
     (study / 'results/s.json').unlink()
     with pytest.raises(SourceError, match=r'the study s has no records .*What is finished of it'):
         found(study / 'work_dirs/s', root=study)

@@ -15,9 +15,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+from interval_methods import paired
 
 from mmdet_lrm.study.records import Record, read_records
-from mmdet_lrm.study.statistics import students_interval
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / 'docs' / 'intervals.md'
@@ -79,14 +79,21 @@ def drawn(of: np.ndarray, number: int) -> np.ndarray:
 def misses(of_one_method: np.ndarray, seeds: int) -> float:
     """Share of studies of so many pairs whose interval excludes 0."""
     taken = drawn(of_one_method, 2 * seeds)
-    mean, half, _ = students_interval(taken[:, :seeds] - taken[:, seeds:], CONFIDENCE)
-    return float(np.mean(np.abs(mean) > half))
+    low, high = interval(taken[:, :seeds] - taken[:, seeds:])
+    return float(np.mean((low > 0) | (high < 0)))
 
 
-def sees(paired: np.ndarray, seeds: int) -> float:
+def sees(of_pairs: np.ndarray, seeds: int) -> float:
     """Share of studies of so many of the pairs whose interval lies below 0."""
-    mean, half, _ = students_interval(drawn(paired, seeds), CONFIDENCE)
-    return float(np.mean(mean + half < 0))
+    _, high = interval(drawn(of_pairs, seeds))
+    return float(np.mean(high < 0))
+
+
+def interval(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of that of each study, of (STUDIES, S)."""
+    values = np.stack([np.zeros_like(differences), differences], axis=1)
+    mean, half = differences.mean(axis=1), paired(values, CONFIDENCE)[:, 0]
+    return mean - half, mean + half
 
 
 if __name__ == '__main__':
