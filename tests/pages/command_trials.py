@@ -151,7 +151,7 @@ TRIED = {
             settings=[*EPOCH, SQUARE]
         ),
         'python tools/anchors.py configs/yolov3-mobilenetv2_custom-voc.py': Trial(
-            {'configs/yolov3-mobilenetv2_custom-voc.py': f'{CUSTOM} --num 2'}
+            {'configs/yolov3-mobilenetv2_custom-voc.py': f'{CUSTOM} --num 3'}
         ),
         'python tools/test.py configs/yolov2-tiny_lrm_kitti.py '
         'work_dirs/yolov2-tiny_lrm_kitti/epoch_15.pth --show-dir found': Trial(

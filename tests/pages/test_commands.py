@@ -86,7 +86,7 @@ def test_an_imported_network_detects_as_its_page_has_it(workspace):
     for name in ('a.jpg', 'b.jpg'):
         shutil.copy(workspace / IMAGE, workspace / name)
     start(['tools/darknet.py', 'import', 'yolov2-voc.cfg', 'yolov2-voc.weights', '--out',
-           'yolov2-voc'], workspace, {})  # fmt: skip
+           'yolov2-voc', '--force'], workspace, {})  # fmt: skip
     start(['detect.py'], workspace, {})
     assert {path.name for path in (workspace / 'found/vis').iterdir()} == {'a.jpg', 'b.jpg'}
 
