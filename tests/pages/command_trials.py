@@ -19,7 +19,6 @@ EPOCH = [*SMALL, *ONE_SIZE, 'max_epochs=1', 'train_cfg.val_interval=1']
 # The tiny detector's cosine begins after the first.
 EPOCHS = [*EPOCH, 'max_epochs=2']
 WIDE, SQUARE = 'img_scale=(160,64)', 'img_scale=(96,96)'
-CUSTOM = 'configs/yolov3-mobilenetv2_custom-voc.py'
 TINY, MINED = 'configs/yolov2-tiny_kitti.py', 'configs/yolov2-tiny_lrm_kitti.py'
 IMAGE = 'data/kitti/training/image_2/000001.png'
 LAST = 'work_dirs/yolov2_lrm_kitti/epoch_160.pth'
@@ -151,7 +150,7 @@ TRIED = {
             settings=[*EPOCH, SQUARE]
         ),
         'python tools/anchors.py configs/yolov3-mobilenetv2_custom-voc.py': Trial(
-            {'configs/yolov3-mobilenetv2_custom-voc.py': f'{CUSTOM} --num 3'}
+            {'configs/yolov3-mobilenetv2_custom-voc.py': f'{TINY} --num 1'}
         ),
         'python tools/test.py configs/yolov2-tiny_lrm_kitti.py '
         'work_dirs/yolov2-tiny_lrm_kitti/epoch_15.pth --show-dir found': Trial(
