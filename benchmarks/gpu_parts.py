@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import mmdet_lrm
 
 HEADS = ('yolov2_lrm_voc.py', 'yolov3_lrm_voc.py', 'ssd300_lrm_voc.py')
+SSD_SIDE = 300  # its last maps are single cells there, and there are none on smaller pictures
 NETWORK = 'yolov2_voc.py'
 SHAPES = ('img_shape', 'pad_shape', 'batch_input_shape')
 
@@ -41,7 +42,9 @@ FULL, SMALL = Size(416, 64, 20, 8192), Size(96, 2, 2, 256)
 def detector(name: str, device: str) -> tuple[nn.Module, Config]:
     config = Config.fromfile(mmdet_lrm.config(name))
     config.model.backbone.init_cfg = None  # no weights are downloaded
-    return MODELS.build(config.model).to(device).train(), config
+    model = MODELS.build(config.model)
+    model.init_weights()  # some of mmdet's are unset memory before it
+    return model.to(device).train(), config
 
 
 # --- steps that wait for nothing ------------------------------------------------------------------
@@ -53,7 +56,10 @@ def steps_without_waiting(name: str, device: str, size: Size) -> None:
     Raises:
         RuntimeError: an operation of a step waits; the traceback says which.
     """
+    if name.startswith('ssd'):
+        size = size._replace(side=SSD_SIDE)
     model, config = detector(name, device)
+    config.optim_wrapper.optimizer.lr = 0  # from random weights SSD would not stay finite
     wrapper = build_optim_wrapper(model, config.optim_wrapper)
     data = batch(size, device)
     for _ in range(2):  # the first steps set up what later ones use
