@@ -1,6 +1,6 @@
 """What whole programs cost: importing the package, and evaluating KITTI's files."""
 
-import os
+import json
 import statistics
 import subprocess
 import sys
@@ -22,6 +22,15 @@ import mmdet.models, mmdet.datasets, mmdet.evaluation, mmdet.engine, mmdet.visua
 begin = time.process_time()
 import mmdet_lrm
 print(1000 * (time.process_time() - begin))
+"""
+# A process begins with the memory of the one that starts it, which counts to its largest: so a
+# small one stands between.
+MEASURED = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+code = os.waitstatus_to_exitcode(status)
+print(json.dumps([code, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
 NUM_FRAMES = 3769
 LINE = '{} -1 -1 -10 {:.2f} {:.2f} {:.2f} {:.2f} -1 -1 -1 -1000 -1000 -1000 -10 {:.4f}\n'
@@ -68,13 +77,12 @@ def write_frames(truths: Path, found: Path, number: int) -> None:
 
 def spent(command: list[str]) -> tuple[float, float]:
     """CPU seconds and the largest resident memory in MiB of a process."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f'{" ".join(command)} ended with {process.returncode}')
+    done = subprocess.check_output([sys.executable, '-S', '-c', MEASURED, *command], text=True)
+    code, seconds, largest = json.loads(done.splitlines()[-1])
+    if code:
+        raise RuntimeError(f'{" ".join(command)} ended with {code}')
     unit = 1 if sys.platform == 'darwin' else 1024  # bytes there, kilobytes here
-    return used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 2**20
+    return seconds, largest * unit / 2**20
 
 
 ROWS = (of_import, of_evaluation)

@@ -9,6 +9,7 @@ from pathlib import Path
 import gpu
 import gpu_parts
 import performance as program
+import program_rows
 import pytest
 import torch
 from in_turn import compared
@@ -27,6 +28,11 @@ def test_a_peer_that_is_not_installed_is_left_out_with_a_word(monkeypatch, capsy
     found = program.measured(argparse.Namespace(rounds=1, quick=True, only=[*parts]))
     assert found.rows == [ROW] and found.curve is None
     assert 'left out: absent: lightnet is not installed\n' in capsys.readouterr().out
+
+
+def test_the_memory_of_a_process_is_its_own():
+    # This process holds torch, of hundreds of MiB; an empty Python holds a tenth of that.
+    assert torch and program_rows.spent([sys.executable, '-S', '-c', 'pass'])[1] < 40
 
 
 def test_without_a_network_inference_is_left_out():
