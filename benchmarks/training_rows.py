@@ -60,7 +60,7 @@ def in_layouts(rounds: int, quick: bool) -> Iterator[Row]:
         models = {'default': detector(name)}
         models['channels last'] = detector(name).to(memory_format=torch.channels_last)
         forms = {each: of_network(model, torch.rand(shape)) for each, model in models.items()}
-        if not quick and 'tiny' in name:
+        if name == 'yolov2_bccd.py':  # torch's compiler stops at the padding of the tiny one
             models['compiled'] = detector(name)
             models['compiled'].extract_feat = torch.compile(models['compiled'].extract_feat)
             forms['compiled'] = of_network(models['compiled'], torch.rand(shape))
