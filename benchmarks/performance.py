@@ -4,7 +4,7 @@ python benchmarks/performance.py --quick                 a minute: fewer rounds,
 python benchmarks/performance.py --darknet NET.cfg NET.weights --images IMAGE... --json FILE
 
 Peers that are not installed and data that are not here are left out, with a word; `pip install
-'mmdet_lrm[benchmark]'` brings the peers. benchmarks/performance.md shows the record of such a run,
+'mmdet_lrm[benchmark]'` brings the peers. docs/performance.md shows the record of such a run,
 results/performance.json, as `tools/benchmark.py --render` makes it. To add what was left out, or to
 measure a part again, run with --only and the same --json: other rows stay.
 """
