@@ -41,9 +41,11 @@ class BuildWithMim(build_py):
 version = re.search(r"__version__ = '(.+)'", (ROOT / 'mmdet_lrm/version.py').read_text())[1]
 # What writes and runs exported files; a device needs numpy, OpenCV and onnxruntime alone.
 deploy = ['onnx', 'onnxruntime', 'onnxscript']
+# What runs the notebook of the documents: a kernel, and a client without a server or a browser.
+notebook = ['ipykernel', 'nbclient']
 # With `deploy`: an exported file that nothing checks is worse than none. With xdist: one process
 # takes more than half an hour for all tests, as many as there are cores share them.
-tests = ['hypothesis', 'pytest', 'pytest-xdist', *deploy]
+tests = ['hypothesis', 'pytest', 'pytest-xdist', *deploy, *notebook]
 # The site of the documents: its equations are MathML, which needs no script of another server.
 docs = ['latex2mathml', 'mkdocs-material', 'mkdocstrings[python]']
 
@@ -74,6 +76,7 @@ setup(
         ],
         'upstream': ['mmdet==3.3.0', 'mmcv>=2.0.0rc4,<2.2', 'mmengine>=0.10.7', 'setuptools<81'],
         'deploy': deploy,
+        'notebook': notebook,
         # Rotated detectors, which LRMElementLoss mines in. torchvision must be that of the torch.
         'rotate': ['faster-coco-eval', 'onedl-mmrotate==1.2.1', 'torchvision'],
         # What benchmarks/performance.py measures by; lightnet needs a torchvision that fits torch.

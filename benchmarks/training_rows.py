@@ -6,20 +6,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from in_turn import compared, in_turn
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import MessageHub
+from mmengine.visualization import Visualizer
 from torch import nn
 
 import mmdet_lrm
 from mmdet_lrm.kitti.drawing import draw_kitti
-from mmdet_lrm.mining.diagnosis import prior_gradients
-from mmdet_lrm.mining.visualization import mining_scalars
+from mmdet_lrm.mining.visualization import MiningVisualizationHook
 from mmdet_lrm.study.performance import Row
 from mmdet_lrm.study.plan import environment
 from mmdet_lrm.study.trainings import KEEP_MEMORY
@@ -32,6 +34,11 @@ LRM = dict(type='LRMLoss', hard_ratio=0.25)
 def detector(name: str, **head: object) -> nn.Module:
     config = Config.fromfile(mmdet_lrm.config(name))
     config.merge_from_dict({f'model.bbox_head.{key}': value for key, value in head.items()})
+    return detector_of(config)
+
+
+def detector_of(config: Config) -> nn.Module:
+    """In training, at random."""
     config.model.backbone.init_cfg = None  # no weights are downloaded
     return MODELS.build(config.model).train()
 
@@ -91,30 +98,63 @@ def in_child(variables: Mapping[str, str]) -> float:
 
 
 def beside_mining(rounds: int, quick: bool) -> Iterator[Row]:
-    """MiningVisualizationHook: its numbers, of which it takes one set in 50 steps."""
-    model = detector('yolov2-tiny_kitti.py', lrm=LRM)
-    head, images = model.bbox_head, torch.rand(4, 3, 128, 416)
+    """MiningVisualizationHook: its numbers, of which it takes one set in 50 steps; a picture."""
+    hook = MiningVisualizationHook()
     with tempfile.TemporaryDirectory() as folder:
-        dataset = drawn('yolov2-tiny_kitti.py', Path(folder))
-        samples = pseudo_collate([dataset[index] for index in range(4)])['data_samples']
-    truths = [each.gt_instances for each in samples]
-    metas = [dict(img_shape=(128, 416))] * 4
+        runner = watched('yolov2-tiny_kitti.py', Path(folder))
+        batch = pseudo_collate([runner.train_dataloader.dataset[index] for index in range(4)])
+        hook.before_train(runner)
+        runner.iter = hook.interval  # an iteration that it measures, and does not draw
+        with_it, without = step_of(runner.model, batch), step_of(detector_of(runner.cfg), batch)
 
-    def step() -> None:
-        maps = head(model.extract_feat(images))
-        losses = head.loss_by_feat(*maps, truths, metas)
-        torch.autograd.grad(sum(losses.values()), list(model.parameters()))
+        def measured() -> None:
+            hook.before_train_iter(runner, 0)
+            with_it()
+            hook.after_train_iter(runner, 0)
 
-    maps = [[each.detach().requires_grad_() for each in head(model.extract_feat(images))[0]]]
-    forms = {
-        'its numbers of a step': lambda: mining_scalars(
-            prior_gradients(head, maps, truths, metas), head.lrm
-        ),
-        'the step': step,
-    }
-    times = in_turn(forms, max(rounds // 3, 3))
-    limit = 'the loss once more; it is taken in one step of 50'
-    yield compared(TRAINING, 'what MiningVisualizationHook logs', times, *times, limit)
+        forms = {'measured': measured, 'a step without': without}
+        times = in_turn(forms, max(rounds // 3, 3))
+        drawn = in_turn({'drawn': lambda: hook.draw(runner), 'a step': without}, 3)
+    times['with'] = one_in(hook.interval, times['measured'], times['a step without'])
+    what, limit = 'numbers of MiningVisualizationHook', 'the loss once more'
+    row = f'a step with the {what}, one set in {hook.interval}'
+    yield compared(TRAINING, row, times, 'with', 'a step without', limit, bar=1.05)
+    row = f'the step that takes the {what}'
+    yield compared(TRAINING, row, times, 'measured', 'a step without', limit)
+    row = 'a picture of MiningVisualizationHook'
+    limit = f'matplotlib; one in {hook.picture_interval} steps'
+    yield compared(TRAINING, row, drawn, *drawn, limit)
+
+
+def watched(name: str, folder: Path) -> SimpleNamespace:
+    """As much of a runner as the hook asks for, with drawn pictures."""
+    config = Config.fromfile(mmdet_lrm.config(name))
+    config.merge_from_dict({'model.bbox_head.lrm': LRM})
+    return SimpleNamespace(
+        cfg=config,
+        model=detector_of(config),
+        train_dataloader=SimpleNamespace(dataset=drawn(name, folder)),
+        message_hub=MessageHub.get_instance('watched'),
+        visualizer=Visualizer(vis_backends=[dict(type='LocalVisBackend')], save_dir=str(folder)),
+    )
+
+
+def step_of(model: nn.Module, batch: Mapping) -> Callable[[], object]:
+    """Forward, loss and backward, of images that are prepared."""
+    data, parameters = model.data_preprocessor(batch, True), list(model.parameters())
+
+    def run() -> None:
+        losses = model.loss(data['inputs'], data['data_samples'])
+        torch.autograd.grad(model.parse_losses(losses)[0], parameters)
+
+    return run
+
+
+def one_in(interval: int, ones: Sequence[float], others: Sequence[float]) -> list[float]:
+    """The mean of a step where one in so many is of the first kind."""
+    return [
+        (one + (interval - 1) * other) / interval for one, other in zip(ones, others, strict=True)
+    ]
 
 
 def beside_seeding(rounds: int, quick: bool) -> Iterator[Row]:

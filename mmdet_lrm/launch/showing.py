@@ -39,6 +39,7 @@ def show(
     MMLogger.get_instance('showing', log_level='WARNING')
     model = first_model(cfg, checkpoint or cfg.get('load_from'))
     mining_head(model)
+    Path(cfg.work_dir).mkdir(parents=True, exist_ok=True)
     pipeline = annotated_pipeline(evaluation_steps(cfg))
     infos, classes = annotations(cfg, images)
     for image, info in zip(images, infos, strict=True):

@@ -12,6 +12,7 @@ import performance as program
 import program_rows
 import pytest
 import torch
+import training_rows
 from in_turn import compared
 from torch import nn
 
@@ -47,6 +48,10 @@ def test_the_memory_of_a_process_is_its_own():
     assert torch and program_rows.spent([sys.executable, '-S', '-c', 'pass'])[1] < 40
 
 
+def test_a_step_of_which_one_in_many_costs_more_costs_their_mean():
+    assert training_rows.one_in(50, [110.0, 60.0], [10.0, 10.0]) == [12.0, 11.0]
+
+
 def test_without_a_network_inference_is_left_out():
     parts = program.parts(argparse.Namespace(darknet=None, images=[]))
     with pytest.raises(FileNotFoundError, match='--darknet and --images'):
@@ -57,10 +62,13 @@ def test_without_a_network_inference_is_left_out():
 def test_the_measured_rows_go_to_the_record(tmp_path):
     file = tmp_path / 'rows.json'
     command = [sys.executable, str(ROOT / 'benchmarks/performance.py'), '--quick', '--rounds', '1']
-    command += ['--only', 'alone', 'with_memory_kept', '--json', str(file)]
+    command += ['--only', 'alone', 'with_memory_kept', 'beside_mining', '--json', str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows = json.loads(file.read_text())['rows']
-    assert [row['against'] for row in rows] == ['plain sum', 'a full sort', 'as glibc does']
+    assert [row['against'] for row in rows] == [
+        *('plain sum', 'a full sort', 'as glibc does'),
+        *('a step without', 'a step without', 'a step'),
+    ]
     assert all(row['ratio'] > 0 and f'| {row["what"]} |' in done.stdout for row in rows)
 
 

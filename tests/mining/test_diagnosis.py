@@ -1,6 +1,7 @@
 """Shares of loss and gradient, on hand-worked numbers and in a real training step."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,10 +9,20 @@ import torch
 from mmdet.registry import HOOKS, MODELS
 from mmengine.structures import InstanceData
 
-from mmdet_lrm.mining.diagnosis import PriorGradients, prior_gradients, seen, shares, table, verdict
+from mmdet_lrm.mining.diagnosis import (
+    NEGLIGIBLE,
+    TOO_MANY_MISSED,
+    PriorGradients,
+    prior_gradients,
+    seen,
+    shares,
+    table,
+    verdict,
+)
 from mmdet_lrm.mining.lrm_loss import LRMLoss
 from mmdet_lrm.mining.prior_losses import PriorLosses
 
+WHY = Path(__file__).parents[2] / 'docs/why.md'
 META = dict(img_shape=(64, 64), pad_shape=(64, 64))
 TRUTH = InstanceData(bboxes=torch.tensor([[8.0, 8.0, 40.0, 40.0]]), labels=torch.tensor([1]))
 HEADS = {
@@ -177,3 +188,9 @@ def test_a_verdict_says_how_much_it_rests_on(num, is_little):
 def test_the_advice_follows_from_the_end(positives, easy, missed, advice):
     columns = measured([0.9 - positives] * 4 + [easy], [0.9] * 4 + [missed], positives)
     assert advice in verdict(columns)
+
+
+def test_the_page_gives_the_advice_at_the_same_numbers():
+    rules = ' '.join(WHY.read_text().partition('## A rule to tell beforehand')[2].split())
+    assert f'- Easy negatives below {100 * NEGLIGIBLE:g} % of the gradient at a K: mining' in rules
+    assert f'- Positives outside K above {100 * TOO_MANY_MISSED:g} %: take a larger K, or' in rules

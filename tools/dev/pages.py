@@ -1,6 +1,7 @@
 """What the site has beside docs/, made while mkdocs builds it (a hook of mkdocs.yml).
 
-- documents that lie elsewhere in the checkout: the configs, contributing, the changes;
+- documents that lie elsewhere in the checkout: the configs, contributing, the changes; and the
+  notebook, with what it shows;
 - a page for each file or folder that a document links to, since no server holds them for a reader
   without a network;
 - the API, from the docstrings of what the package's rooms make public;
@@ -10,6 +11,7 @@
 
 import ast
 import html
+import json
 import os
 import re
 from collections import defaultdict
@@ -27,8 +29,11 @@ ELSEWHERE = {
     'configs/README.md': 'configs.md',
     'CONTRIBUTING.md': 'contributing.md',
     'CHANGELOG.md': 'changes.md',
+    'docs/first-steps.ipynb': 'first-steps.md',
 }
+BESIDE = 'package'  # of what lies beside the rooms
 ROOMS = {
+    BESIDE: 'Other parts',
     'mining': 'Mining',
     'heads': 'Heads',
     'darknet': "Darknet's parts",
@@ -47,7 +52,7 @@ OF_SPHINX = re.compile(r':(?:class|func|meth|mod|attr|data):(?=<code>)|:(?=:</p>
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that docs/ does not hold."""
     for source, page in ELSEWHERE.items():
-        files.append(made(config, page, (ROOT / source).read_text(), InclusionLevel.INCLUDED))
+        files.append(made(config, page, markdown_of(ROOT / source), InclusionLevel.INCLUDED))
     for room, title in ROOMS.items():
         text = api(room, title)
         files.append(made(config, f'api/{room}.md', text, InclusionLevel.INCLUDED))
@@ -59,6 +64,28 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def made(config: MkDocsConfig, page: str, text: str, inclusion: InclusionLevel) -> File:
     return File.generated(config, page, content=text, inclusion=inclusion)
+
+
+def markdown_of(document: Path) -> str:
+    """A document's text; of a notebook its cells, and below each what it shows."""
+    text = document.read_text()
+    if document.suffix != '.ipynb':
+        return text
+    parts = []
+    for cell in json.loads(text)['cells']:
+        source = ''.join(cell['source'])
+        parts.append(source if cell['cell_type'] == 'markdown' else f'```python\n{source}\n```')
+        parts += map(markdown_of_output, cell.get('outputs', ()))
+    return '\n\n'.join(parts)
+
+
+def markdown_of_output(output: dict) -> str:
+    data = output.get('data', {})
+    if 'image/jpeg' in data:
+        return f'<img alt="what the cell shows" src="data:image/jpeg;base64,{data["image/jpeg"]}">'
+    if 'text/markdown' in data:
+        return ''.join(data['text/markdown'])
+    return f'```text\n{"".join(output["text"])}\n```'
 
 
 def outside(document: Path) -> Iterator[str]:
@@ -95,15 +122,16 @@ def listing(path: str) -> str:
 
 
 def api(room: str, title: str) -> str:
-    """A page of the names that the package makes public from one of its rooms."""
+    """A page of the names that the package makes public from a room, or from beside them."""
     package = ROOT / 'mmdet_lrm'
     found = defaultdict(list)
-    for file, prefix in ((package / '__init__.py', ''), (package / room / '__init__.py', room)):
-        for node in ast.walk(ast.parse(file.read_text())):
+    sources = {'': package / '__init__.py', room: package / room / '__init__.py'}
+    for prefix, file in sources.items():
+        for node in ast.walk(ast.parse(file.read_text() if file.is_file() else '')):
             if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
                 module = '.'.join(filter(None, (prefix, node.module)))
-                if module.count('.') and module.split('.')[0] == room:
-                    found[module] += [name.name for name in node.names]
+                if room == (module.split('.')[0] if '.' in module else BESIDE):
+                    found[module] += [name.name for name in node.names if name.name[0] != '_']
     names = dict.fromkeys(
         f'mmdet_lrm.{module}.{name}' for module in found for name in sorted(found[module])
     )
