@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -77,10 +78,34 @@ def test_passages_of_the_readme_and_linked_files_are_in_the_site(site):
 def test_the_api_has_what_the_package_makes_public(site):
     import mmdet_lrm
 
-    pages = ''.join(path.read_text() for path in (site / 'api').glob('*.html'))
+    pages = {path.name: path.read_text() for path in (site / 'api').glob('*.html')}
+    headings = {
+        name: re.findall(r'<h2 id="mmdet_lrm\.([\w.]+)"', text) for name, text in pages.items()
+    }
+    assert [name for name, found in headings.items() if not found] == []
+    found = Counter(each.split('.')[-1] for part in headings.values() for each in part)
     names = set(mmdet_lrm.__all__) - {'__version__'}
-    assert {name for name in names if f'.{name}"' not in pages} == set()
-    assert ':class:<' not in pages and ':func:<' not in pages
+    assert {name: found[name] for name in names if found[name] != 1} == {}
+
+
+@pytest.mark.slow
+def test_roles_of_docstrings_are_left_out_and_dots_of_suffixes_are_not(site):
+    pages = ''.join(path.read_text() for path in (site / 'api').glob('*.html'))
+    assert ':class:<' not in pages and ':func:<' not in pages and '<code>.MinedHead' not in pages
+    assert '<code>MinedHead</code>' in pages
+    assert '<code>.weights</code>' in (site / 'darknet.html').read_text()
+
+
+@pytest.mark.slow
+def test_a_picture_opens_by_a_click(site):
+    assert '<a href="plots/idea.png"><img ' in (site / 'method.html').read_text()
+
+
+@pytest.mark.slow
+def test_the_notebook_is_a_page_with_its_picture_and_table(site):
+    page = (site / 'first-steps.html').read_text()
+    assert 'src="data:image/jpeg;base64,' in page and '<td>yolov2-tiny_kitti</td>' in page
+    assert 'href="first-steps.html"' in (site / 'start.html').read_text()
 
 
 @pytest.mark.slow

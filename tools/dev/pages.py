@@ -42,11 +42,25 @@ ROOMS = {
     'training': 'Training',
     'deploy': 'Deployment',
 }
+# What is called of a room that makes nothing public, so that importing it stays cheap.
+CALLED = {
+    'study': {
+        'reading': ('read_study', 'compare'),
+        'plan': ('Study', 'Variant', 'Run', 'make_plan', 'check_start'),
+        'runs': ('run_all',),
+        'records': ('Record', 'read_records'),
+        'tables': ('differences', 'markdown'),
+        'statistics': ('Difference', 'paired_over_seeds'),
+    }
+}
+# Their tables need the room of the contents at the side.
+WIDE = ('configs.md', 'heads.md', 'intervals.md', 'results.md')
 # Of Markdown: what a link shows, where it leads, and to which of its headings.
 LINK = re.compile(r'(\]\()([^)#:\s]+)(#[^)\s]*)?(?=\))')
 PASSAGE = re.compile(r'^\[.*\]\(\.\./README\.md\S* "(.+)"\)$', re.MULTILINE)
 EQUATION = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
-OF_SPHINX = re.compile(r':(?:class|func|meth|mod|attr|data):(?=<code>)|:(?=:</p>)')
+PICTURE = re.compile(r'<img[^>]* src="([\w./-]+)"[^>]*>')
+OF_SPHINX = re.compile(r':(?:class|func|meth|mod|attr|data):(<code>)\.*|:(?=:</p>)')
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -125,12 +139,14 @@ def api(room: str, title: str) -> str:
     """A page of the names that the package makes public from a room, or from beside them."""
     package = ROOT / 'mmdet_lrm'
     found = defaultdict(list)
+    for module, names in CALLED.get(room, {}).items():
+        found[f'{room}.{module}'] += names
     sources = {'': package / '__init__.py', room: package / room / '__init__.py'}
     for prefix, file in sources.items():
         for node in ast.walk(ast.parse(file.read_text() if file.is_file() else '')):
             if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
                 module = '.'.join(filter(None, (prefix, node.module)))
-                if room == (module.split('.')[0] if '.' in module else BESIDE):
+                if room_of(module, package) == room:
                     found[module] += [name.name for name in node.names if name.name[0] != '_']
     names = dict.fromkeys(
         f'mmdet_lrm.{module}.{name}' for module in found for name in sorted(found[module])
@@ -138,9 +154,18 @@ def api(room: str, title: str) -> str:
     return f'# {title}\n\n' + '\n\n'.join(f'::: {name}' for name in names)
 
 
+def room_of(module: str, package: Path) -> str | None:
+    """Of a module of the package; None of a room itself, whose own modules are looked through."""
+    if '.' in module:
+        return module.split('.')[0]
+    return BESIDE if (package / f'{module}.py').is_file() else None
+
+
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put passages of the README in their place, and let links lead to the pages of the site."""
     here = page.file.src_uri
+    if here in WIDE:
+        page.meta['hide'] = ['toc']
     if here.startswith(('api/', 'source/')):
         return markdown
     origins = {page: path for path, page in ELSEWHERE.items()}
@@ -167,10 +192,11 @@ def linked(markdown: str, document: str, here: str) -> str:
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Draw equations, and leave out what docstrings have for Sphinx."""
+    """Draw equations, open pictures by a click, and leave out what docstrings have for Sphinx."""
 
     def drawn(found: re.Match) -> str:
         display = 'block' if found[1] == 'div' else 'inline'
         return convert(html.unescape(found[2]), display=display)
 
-    return OF_SPHINX.sub('', EQUATION.sub(drawn, content))
+    content = PICTURE.sub(r'<a href="\1">\g<0></a>', content)
+    return OF_SPHINX.sub(r'\1', EQUATION.sub(drawn, content))
