@@ -67,7 +67,15 @@ def at_batch(
     }
     for name in list(forms)[1:]:
         limit, bar = limits.get(name, ('', None))
-        yield compared(GROUP, f'batch of {batch}: {name}', times, name, 'eager', limit, bar)
+        yield compared(
+            GROUP,
+            f'batch of {batch}: {name}',
+            times,
+            name,
+            'eager',
+            limit,
+            bar if batch == 1 else None,
+        )
 
 
 def from_files(given: Given, rounds: int, quick: bool) -> Iterator[Row]:

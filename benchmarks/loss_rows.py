@@ -207,7 +207,7 @@ def against_lightnet(rounds: int, quick: bool) -> Iterator[Row]:
         yield compared(GROUP, of, times, 'ours', "lightnet's", KERNELS, 1.0)
         peaks = {name: peak_mib(form) for name, form in forms.items()}
         limit = 'losses of all priors by term, which mining ranks'
-        yield memory(GROUP, f'its memory, {num_gts} truths', "lightnet's", *peaks.values(), limit)
+        yield memory(GROUP, f'memory of the {of}', "lightnet's", *peaks.values(), limit)
 
 
 def of_lightnet(raw: Tensor, truths: list, size: tuple[int, int]) -> Callable[[], object]:

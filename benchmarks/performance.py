@@ -4,7 +4,7 @@ python benchmarks/performance.py --quick                 a minute: fewer rounds,
 python benchmarks/performance.py --darknet NET.cfg NET.weights --images IMAGE... --json FILE
 
 Peers that are not installed and data that are not here are left out, with a word; `pip install
-'mmdet_lrm[benchmark]'` brings the peers. benchmarks/performance.md shows the record of such a run,
+'mmdet_lrm[benchmark]'` brings the peers. docs/performance.md shows the record of such a run,
 results/performance.json, as `tools/benchmark.py --render` makes it. To add what was left out, or to
 measure a part again, run with --only and the same --json: other rows stay.
 """
@@ -13,6 +13,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -70,23 +71,32 @@ def without_network(*_: object) -> None:
 
 
 def measured(args: argparse.Namespace) -> Performance:
-    """The rows of the parts asked for, each part printed when it is there."""
+    """The rows of the parts asked for, each printed when it is there, and each part recorded."""
     rounds = args.rounds or (5 if args.quick else 25)
-    rows, skipped, curve = [], {}, None
+    found, skipped = Performance([], None, surroundings()), {}
     print(performance.head())
     for name, part in parts(args).items():
         if name in args.only:
             try:
                 for row in part(rounds, args.quick):
-                    rows.append(row)
+                    found.rows.append(row)
                     print(performance.line(row), flush=True)
             except (ModuleNotFoundError, FileNotFoundError) as error:
                 skipped[name] = str(error).splitlines()[0]
+            record(found, args.json)
     if CURVE in args.only:
-        curve = loss_rows.by_priors(rounds, args.quick)
+        found = replace(found, curve=loss_rows.by_priors(rounds, args.quick))
+        record(found, args.json)
     for name, reason in skipped.items():
         print(f'left out: {name}: {reason}')
-    return Performance(rows, curve, surroundings())
+    return found
+
+
+def record(found: Performance, file: Path | None) -> None:
+    """Rows into the file, in the place of those of the same name."""
+    if file:
+        before = performance.read(file) if file.is_file() else Performance([])
+        performance.write(performance.joined(before, found), file)
 
 
 def main() -> None:
@@ -97,11 +107,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     init_default_scope('mmdet')
-    found = measured(args)
-    if args.json:
-        if args.json.is_file():
-            found = performance.joined(performance.read(args.json), found)
-        performance.write(found, args.json)
+    measured(args)
 
 
 if __name__ == '__main__':

@@ -50,7 +50,8 @@ def of_network(model: nn.Module, images: torch.Tensor) -> Callable[[], object]:
     def run() -> None:
         maps = model.bbox_head(model.extract_feat(images))
         total = sum(each.square().mean() for levels in maps for each in levels)
-        torch.autograd.grad(total, parameters)
+        # A backbone may have layers behind the last one that is asked for.
+        torch.autograd.grad(total, parameters, allow_unused=True)
 
     return run
 
@@ -67,7 +68,7 @@ def in_layouts(rounds: int, quick: bool) -> Iterator[Row]:
         models = {'default': detector(name)}
         models['channels last'] = detector(name).to(memory_format=torch.channels_last)
         forms = {each: of_network(model, torch.rand(shape)) for each, model in models.items()}
-        if not quick and 'tiny' in name:
+        if name == 'yolov2_bccd.py':  # torch's compiler stops at the padding of the tiny one
             models['compiled'] = detector(name)
             models['compiled'].extract_feat = torch.compile(models['compiled'].extract_feat)
             forms['compiled'] = of_network(models['compiled'], torch.rand(shape))

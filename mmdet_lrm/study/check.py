@@ -95,16 +95,20 @@ def told(
     width, height = cost.input_size(config)
     mean, _ = cost.areas(config)
     yield (
-        f'  measured: {step.seconds / step.images:.3g} s an image of {width} x {height} px, in a '
-        f'step of {step.images} on {surroundings()["hardware"]}; '
-        f'{step.flops / step.images / 1e9:.0f} GFLOP'
+        f'  measured: {step.seconds / step.images:.3g} s an image of {width} x {height} px, '
+        f'{step.flops / step.images / 1e9:.0f} GFLOP,'
     )
+    thread = '' if torch.cuda.is_available() else 'one thread of '
+    yield f'    in a step of {step.images} on {thread}{surroundings()["hardware"]}'
     if loading:
         yield f'  loading: {loading:.3g} s an image, by all workers together'
     yield (
         f'  a run: {config.train_cfg.max_epochs} epochs x {images[0]} images x {mean:.2f} (mean '
-        f'area) + {cost.evaluations(config)} evaluations x {images[1]} images / 3 = '
-        f'{first.passes:.0f} passes, {first.hours:.3g} h here'
+        'area of random sizes)'
+    )
+    yield (
+        f'    + {cost.evaluations(config)} evaluations x {images[1]} images / 3 = '
+        f'{short(first.passes)} passes, {short(first.hours)} h here'
     )
     memory = max(each.memory for each in costs)
     yield f'  memory: about {memory / GB:.1f} GB with the largest images of a training'
@@ -144,10 +148,10 @@ def end(plan: Sequence[Run], costs: Sequence[Cost], missing: Sequence[str]) -> N
     if costs:
         device = 'GPU' if torch.cuda.is_available() else 'CPU'
         print(
-            f'\nall {len(costs)} runs, one after the other: {hours:.3g} h on this {device}; '
-            f'{flops / PFLOP:.3g} PFLOP, which take {flops / (RATE * 1e12) / 3600:.3g} h where '
-            f'{RATE} TFLOP/s are reached\ndisk: {sum(each.disk for each in costs) / GB:.0f} GB '
-            'for checkpoints'
+            f'\nall {len(costs)} runs, one after the other: {short(hours)} h on this {device}\n'
+            f'  {short(flops / PFLOP)} PFLOP, which take {short(flops / RATE / 3.6e15)} h where '
+            f'{RATE} TFLOP/s are reached\n'
+            f'disk: {sum(each.disk for each in costs) / GB:.0f} GB for checkpoints'
         )
         if device == 'CPU':
             print('This was measured on a CPU. For the hours of a GPU run --check on it.')
@@ -162,6 +166,11 @@ def end(plan: Sequence[Run], costs: Sequence[Cost], missing: Sequence[str]) -> N
     print('\n' + '\n'.join(f'missing: {line}' for line in missing), flush=True)
     things = '1 thing is' if len(missing) == 1 else f'{len(missing)} things are'
     raise StudyError(f'{things} missing; they are listed above')
+
+
+def short(number: float) -> str:
+    """Three digits, or all before the point."""
+    return f'{number:,.0f}' if number >= 100 else f'{number:.3g}'
 
 
 def _refused(require: object, *arguments: object) -> list[str]:

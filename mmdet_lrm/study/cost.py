@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from statistics import median
@@ -26,7 +26,7 @@ GB = 1e9
 FORWARD = 1 / 3
 KEPT_CHECKPOINTS = 2
 OBJECTS = 8  # in each of the random images
-STEPS_ON_GPU = 5
+STEPS_ON_GPU, STEPS_ON_CPU = 5, 3
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,10 @@ def evaluations(config: Config) -> int:
 
 
 def measure(config: Config) -> Step:
-    """A step after one to warm up: of the batch on a GPU, of one image on a CPU.
+    """A step after one to warm up: of the batch on a GPU, of one image on one thread of a CPU.
+
+    Of several threads each waits for the last one, and that is sixteen times slower where another
+    program holds a core.
 
     Raises:
         torch.OutOfMemoryError: the batch does not fit on the GPU.
@@ -130,10 +133,11 @@ def measure(config: Config) -> Step:
     batch = random_batch(images, height, width, device)
     with FlopCounterMode(display=False) as counter, kept_bytes(model) as kept:
         model.train_step(batch(), optim_wrapper)
-    times = [
-        _seconds(lambda: model.train_step(batch(), optim_wrapper))
-        for _ in range(1 if device == 'cpu' else STEPS_ON_GPU)
-    ]
+    with one_thread() if device == 'cpu' else nullcontext():
+        times = [
+            _seconds(lambda: model.train_step(batch(), optim_wrapper))
+            for _ in range(STEPS_ON_CPU if device == 'cpu' else STEPS_ON_GPU)
+        ]
     states = [
         value
         for each in optim_wrapper.optimizer.state.values()
@@ -148,6 +152,17 @@ def measure(config: Config) -> Step:
         weights=sum(map(_bytes, model.parameters())),
         states=sum(map(_bytes, states)),
     )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch computes on one thread within."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def fixed_size(config: Config) -> Config:

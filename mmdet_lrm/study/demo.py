@@ -9,7 +9,6 @@ from statistics import median
 
 import mmcv
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -27,6 +26,7 @@ from ..launch import LaunchError, config_path
 from ..mining import pictures
 from ..training.files import write_whole
 from . import reading, report_page, sources, tables
+from .cost import one_thread
 from .plan import Run, change, check_start, environment, make_plan
 from .records import Record, write_records
 from .report import Verdict, verdict
@@ -185,15 +185,14 @@ def minutes_of(num_runs: int, jobs: int, steps: int, seconds: float) -> float:
 def seconds_of_step(config: Config, dataset: Sequence) -> float:
     """On the clock and on one thread: images loaded, forward, backward; the median of five."""
     model, size = MODELS.build(config.model), config.train_dataloader.batch_size
-    threads, taken = torch.get_num_threads(), []
-    torch.set_num_threads(1)
-    for number in range(6):
-        begin = time.monotonic()
-        batch = [dataset[(size * number + index) % len(dataset)] for index in range(size)]
-        losses = model(**model.data_preprocessor(pseudo_collate(batch), True), mode='loss')
-        model.parse_losses(losses)[0].backward()
-        taken.append(time.monotonic() - begin)
-    torch.set_num_threads(threads)
+    taken = []
+    with one_thread():
+        for number in range(6):
+            begin = time.monotonic()
+            batch = [dataset[(size * number + index) % len(dataset)] for index in range(size)]
+            losses = model(**model.data_preprocessor(pseudo_collate(batch), True), mode='loss')
+            model.parse_losses(losses)[0].backward()
+            taken.append(time.monotonic() - begin)
     return median(taken[1:])
 
 

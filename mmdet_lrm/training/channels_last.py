@@ -11,7 +11,7 @@ class ChannelsLastHook(Hook):
     """Keep the weights of convolutions, and so the feature maps, in torch's ``channels_last``.
 
     The mathematics stay; sums are added in another order. It pays where the maps are large and the
-    channels few, and on GPUs under mixed precision; see benchmarks/performance.md.
+    channels few, and on GPUs under mixed precision; see docs/performance.md.
     Checkpoints are the same with it and without.
     """
 

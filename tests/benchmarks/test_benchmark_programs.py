@@ -16,6 +16,8 @@ import training_rows
 from in_turn import compared
 from torch import nn
 
+from mmdet_lrm.study import performance
+
 ROOT = Path(__file__).parents[2]
 ROW = compared('losses', 'x', {'a': [1.0], 'b': [2.0]}, 'a', 'b', 'memory')
 
@@ -26,9 +28,19 @@ def test_a_peer_that_is_not_installed_is_left_out_with_a_word(monkeypatch, capsy
 
     parts = dict(there=lambda rounds, quick: [ROW], absent=absent)
     monkeypatch.setattr(program, 'parts', lambda _: parts)
-    found = program.measured(argparse.Namespace(rounds=1, quick=True, only=[*parts]))
+    args = argparse.Namespace(rounds=1, quick=True, only=[*parts], json=None)
+    found = program.measured(args)
     assert found.rows == [ROW] and found.curve is None
     assert 'left out: absent: lightnet is not installed\n' in capsys.readouterr().out
+
+
+def test_what_was_measured_before_a_part_that_fails_is_kept(monkeypatch, tmp_path):
+    parts = dict(there=lambda rounds, quick: [ROW], failing=lambda rounds, quick: 1 / 0)
+    monkeypatch.setattr(program, 'parts', lambda _: parts)
+    args = argparse.Namespace(rounds=1, quick=True, only=[*parts], json=tmp_path / 'rows.json')
+    with pytest.raises(ZeroDivisionError):
+        program.measured(args)
+    assert performance.read(args.json).rows == [ROW]
 
 
 def test_the_memory_of_a_process_is_its_own():

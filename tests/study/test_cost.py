@@ -91,6 +91,17 @@ def test_a_step_is_measured_and_leaves_the_config_as_it_was():
     assert (step.images, step.seconds > 0) == (1, True)
 
 
+def test_a_step_on_a_cpu_takes_one_thread_and_gives_the_others_back(monkeypatch):
+    threads, seen = torch.get_num_threads(), []
+    monkeypatch.setattr(cost, '_seconds', lambda step: seen.append(torch.get_num_threads()) or 1)
+    torch.set_num_threads(2)
+    try:
+        cost.measure(Config.fromfile(CONFIGS / 'yolov2-tiny_bccd.py'))
+        assert (set(seen), torch.get_num_threads()) == ({1}, 2)
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_what_is_kept_for_the_backward_pass_are_maps_and_no_weights():
     layer, image = torch.nn.Linear(3, 4, bias=False), torch.ones(5, 3, requires_grad=True)
     with cost.kept_bytes(layer) as kept:

@@ -79,8 +79,10 @@ def main() -> None:
             recorded['tries'] += found['tries']
             recorded['faults'] = found['faults']
             write_record(RECORD, record)
+            put_table('inputs', table(record))
         print(f'{name}: {recorded["tries"]:,} tries, faults: {recorded["faults"] or "none"}')
-    put_table('inputs', table(record))
+    if args.render:
+        put_table('inputs', table(record))
     sys.exit(any(recorded['faults'] for recorded in record.values()))
 
 

@@ -70,11 +70,13 @@ def main() -> None:
     try:
         for so_far in () if args.render else run(args, cells):
             if recorded:
+                # The tests of the next cell compare the page with its record.
                 write_record(RECORD, so_far)
+                put_table('the matrix', table(so_far))
     except KeyboardInterrupt:
         sys.exit('interrupted; the same command goes on with the cell that it was at')
     print('\n'.join(table(cells)))
-    if recorded:
+    if args.render:
         put_table('the matrix', table(cells))
     sys.exit(any(found['failed'] for found in cells.values()))
 
