@@ -54,7 +54,7 @@ CALLED = {
     }
 }
 # Their tables need the room of the contents at the side.
-WIDE = ('configs.md', 'heads.md', 'intervals.md', 'results.md')
+WIDE = ('configs.md', 'heads.md', 'intervals.md', 'performance.md', 'results.md')
 # Of Markdown: what a link shows, where it leads, and to which of its headings.
 LINK = re.compile(r'(\]\()([^)#:\s]+)(#[^)\s]*)?(?=\))')
 PASSAGE = re.compile(r'^\[.*\]\(\.\./README\.md\S* "(.+)"\)$', re.MULTILINE)
