@@ -13,6 +13,7 @@ from mmengine.config import Config
 from torch import nn
 
 from ..launch import read_config
+from ..launch.progress import steps
 from ..reading.text import TextError, read_text
 from .cfg import DarknetError, Layer, Section, follow, input_shape, read_cfg, write_cfg
 from .checkpoint import header_of, read_checkpoint
@@ -385,13 +386,19 @@ def _write_all(
     """
     made = {}
     try:
-        for file, write in writers.items():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=file.parent, suffix=file.suffix)
-            os.close(handle)
-            made[file] = Path(name)
-            write(made[file])
-        say(verified(*made.values()) if verified else 'not verified')
+        with steps(len(writers) + bool(verified)) as begin:
+            for file, write in writers.items():
+                begin(f'writing {file.name}')
+                file.parent.mkdir(parents=True, exist_ok=True)
+                handle, name = tempfile.mkstemp(dir=file.parent, suffix=file.suffix)
+                os.close(handle)
+                made[file] = Path(name)
+                write(made[file])
+            agreement = 'not verified'
+            if verified:
+                begin('comparing with another reading')
+                agreement = verified(*made.values())
+        say(agreement)
         for file, temporary in made.items():
             temporary.chmod(0o644)
             os.replace(temporary, file)

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from ..colours import BLUE, GREY, RED
 from ..errors import UserError
+from ..launch.progress import BAR
 
 MUTATION = 0.1  # largest standard deviation of the logarithm of a side
 SAMPLE = 3000  # boxes
-BAR = dict(delay=1, leave=False, disable=None)  # on a terminal, of what takes longer than 1 s
 STARTS = 20
 
 

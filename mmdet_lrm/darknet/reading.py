@@ -10,7 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
+from ..launch.progress import BAR
 from .cfg import DarknetError, Layer, Section, write_cfg
 from .keys import UNDERSTOOD
 from .weights import Arrays, Header, write_weights
@@ -155,7 +157,7 @@ def plain_maps(
 ) -> list[np.ndarray]:
     """The maps (C, H, W) of all layers, in NumPy."""
     maps = []
-    for layer in layers:
+    for layer in tqdm(layers, "by darknet's rules", unit='layer', **BAR):
         x = maps[-1] if maps else image
         if layer.kind == 'convolutional':
             x = _convolve(x, layer.settings, arrays[layer.index], deviation)

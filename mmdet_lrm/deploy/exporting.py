@@ -17,6 +17,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from ..launch.models import build_detector
+from ..launch.progress import steps
 from .detector import Detector, ExportError
 from .models import class_names, find_pictures, loading, prepare
 from .preprocessing import preprocessing
@@ -76,8 +77,6 @@ def export(
             'here; name some with --images'
         )
     data = prepare(model, loading(cfg), pictures)
-    decoding = to_onnx(detector, opset)
-    written = with_survivors(decoding, **limits(model)) if nms else decoding
     facts = dict(
         image._asdict(),
         classes=names,
@@ -85,9 +84,14 @@ def export(
         score_thr=model.bbox_head.test_cfg.get('score_thr', 0),
         **limits(model),
     )
-    for key, value in facts.items():
-        written.metadata_props.add(key=key, value=json.dumps(value))
-    return save_checked(written, out, decoding, detector, data['inputs'])
+    with steps(2) as begin:
+        begin('translating the network')
+        decoding = to_onnx(detector, opset)
+        written = with_survivors(decoding, **limits(model)) if nms else decoding
+        for key, value in facts.items():
+            written.metadata_props.add(key=key, value=json.dumps(value))
+        begin('comparing with PyTorch on pictures')
+        return save_checked(written, out, decoding, detector, data['inputs'])
 
 
 def limits(model: nn.Module) -> dict:

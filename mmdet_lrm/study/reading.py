@@ -43,7 +43,7 @@ FILE_KEYS = (
 def read_study(
     path: str | Path, options: Sequence[Mapping[str, object]] = (), **settings: object
 ) -> Study:
-    """Of a file.
+    """The study of a file, ``configs/studies/NAME.py`` or one's own.
 
     Args:
         options: of all runs alike, besides its own.
@@ -84,7 +84,7 @@ def compare(
     options: Sequence[Mapping[str, object]] = (),
     **settings: object,
 ) -> Study:
-    """Of a command line.
+    """The study of a command line, a baseline and what is compared with it.
 
     Args:
         configs: the baseline, then configs of their own.

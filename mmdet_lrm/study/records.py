@@ -59,7 +59,7 @@ class Record:
 
 
 def read_records(path: Path) -> list[Record]:
-    """Of a file.
+    """The records of a file.
 
     Raises:
         StudyError: it holds something else, or is damaged.

@@ -127,7 +127,8 @@ def markdown_of_best(found: Sequence[Gain]) -> str:
         [
             gain.study,
             gain.variant + (f' (best of {gain.variants})' if gain.variants > 1 else ''),
-            *(str(gain.seeds), gain.metric, tables.interval(gain.difference), gain.verdict.value),
+            *(str(gain.seeds), names.metric(gain.metric)),
+            *(tables.interval(gain.difference), gain.verdict.value),
         ]
         for gain in best.values()
     ]

@@ -86,7 +86,8 @@ def test_the_short_table_has_the_best_variant_of_each_study_and_detector(cells, 
         ['| cells', 'gain (best of 2)', '3'],
         ['| roads', 'b', '1'],
     ]
-    assert lines[2].endswith(f'| {MAP} | {interval(found[1].difference)} | gain beyond chance |')
+    assert lines[2].endswith(f'| mAP | {interval(found[1].difference)} | gain beyond chance |')
+    assert lines[3].split(' | ')[3] == 'moderate\u00a0AP40'
 
 
 def test_a_variant_counts_beside_those_of_its_own_baseline(study_of):
