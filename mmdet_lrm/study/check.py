@@ -14,6 +14,7 @@ from . import cost
 from .cost import GB, Cost, Step
 from .fairness import StudyError
 from .plan import Run
+from .tables import short
 from .trainings import surroundings
 
 LOADERS = ('train_dataloader', 'val_dataloader')
@@ -166,11 +167,6 @@ def end(plan: Sequence[Run], costs: Sequence[Cost], missing: Sequence[str]) -> N
     print('\n' + '\n'.join(f'missing: {line}' for line in missing), flush=True)
     things = '1 thing is' if len(missing) == 1 else f'{len(missing)} things are'
     raise StudyError(f'{things} missing; they are listed above')
-
-
-def short(number: float) -> str:
-    """Three digits, or all before the point."""
-    return f'{number:,.0f}' if number >= 100 else f'{number:.3g}'
 
 
 def _refused(require: object, *arguments: object) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ..training.files import write_whole
+from .tables import short
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,14 @@ def markdown(rows: Sequence[Row], group: str) -> str:
 def line(row: Row) -> str:
     """Of the table; what is above its aim is bold."""
     ratio = '' if row.ratio is None else f'{row.ratio:.2f}'
-    ours = f'{row.ours:.3g} {row.unit}'
+    ours = f'{short(row.ours)} {row.unit}'
     missed = row.bar is not None and float(ratio or f'{row.ours:.3g}') > row.bar
     if missed:
         ratio, ours = (f'**{ratio}**', ours) if ratio else (ratio, f'**{ours}**')
     wanted = '' if row.bar is None else f'≤ {row.bar:g}'
     if wanted and row.ratio is None:
         wanted += f' {row.unit}'
-    theirs = '' if row.theirs is None else f'{row.theirs:.3g} {row.unit}'
+    theirs = '' if row.theirs is None else f'{short(row.theirs)} {row.unit}'
     cells = row.what, ours, row.against, theirs, ratio, wanted, row.limit
     return f'| {" | ".join(cells)} |'
 

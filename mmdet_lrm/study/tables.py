@@ -146,3 +146,8 @@ def comma_separated(records: Sequence[Record]) -> str:
         row = [record.label, record.config, record.seed, record.minutes]
         writer.writerow(row + [record.metrics.get(name) for name in names])
     return text.getvalue()
+
+
+def short(number: float) -> str:
+    """Three digits, or all before the point."""
+    return f'{number:,.0f}' if number >= 100 else f'{number:.3g}'

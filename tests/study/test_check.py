@@ -77,11 +77,3 @@ def test_a_full_disk_and_a_small_gpu_are_missing(plan, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'get_device_properties', lambda index: gpu)
     assert 'about 20 GB, and a card has 12' in check.too_small(large)[0]
     assert check.too_small([replace(large[0], memory=11e9)]) == []
-
-
-@pytest.mark.parametrize(
-    ('number', 'text'),
-    [(165012.4, '165,012'), (99.96, '100'), (3.14159, '3.14'), (0.0344, '0.0344')],
-)
-def test_a_number_has_three_digits_or_all_before_the_point(number, text):
-    assert check.short(number) == text

@@ -72,3 +72,11 @@ def test_the_rows_for_a_spreadsheet(records):
     lines = tables.comma_separated(records[:2]).splitlines()
     assert lines[0] == f'label,config,seed,minutes,{AP},{MAP}'
     assert lines[2] == 'mined,yolov2-tiny_kitti,0,2.0,11.0,0.11'
+
+
+@pytest.mark.parametrize(
+    ('number', 'text'),
+    [(165012.4, '165,012'), (99.96, '100'), (3.14159, '3.14'), (0.0344, '0.0344')],
+)
+def test_a_number_has_three_digits_or_all_before_the_point(number, text):
+    assert tables.short(number) == text
