@@ -162,6 +162,7 @@ TRIED = {
 SETS_UP = 'sets up an environment; tests/tools/test_setup_env.py tries its steps'
 LIKE_ANOTHER = 'a command of another line with another config, which tests/test_configs.py builds'
 STUDY = 'trains a whole study; tests/study/test_studies.py plans each, test_benchmark_cli.py runs'
+MEASURES = 'takes minutes; tests/benchmarks/test_benchmark_programs.py runs parts of it'
 CHECKS = 'tests/study/test_kit.py checks a study'
 DOWNLOAD = 'a download'
 REPORTS = 'tests/study/test_report_page.py has reports of several trainings'
@@ -191,6 +192,13 @@ HELD = {
     },
     'docs/export.md': {'pip install -c constraints.txt -e .[onedl,deploy]': SETS_UP},
     'docs/other-detectors.md': {'pip install -c constraints.txt .[onedl,rotate]': SETS_UP},
+    'docs/performance.md': {
+        'pip install -c constraints.txt -e .[onedl,benchmark]': SETS_UP,
+        'python benchmarks/performance.py --quick': MEASURES,
+        'python benchmarks/performance.py --darknet NET.cfg NET.weights --images IMAGE... --json '
+        'results/performance.json': MEASURES,
+        'python tools/benchmark.py --render': 'tests/study/test_documents.py renders',
+    },
     'docs/reading-the-report.md': {
         'python tools/report.py work_dirs/yolov2-tiny_kitti work_dirs/yolov2-tiny_lrm_kitti': (
             REPORTS
