@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / 'mmdet_lrm'
 # Loose files that any room may import, and that import no room.
-COMMON = {'colours', 'configs', 'errors', 'version'}
+COMMON = {'colours', 'configs', 'errors', 'progress', 'version'}
 ALLOWED = {
     'reading': set(),
     'training': set(),

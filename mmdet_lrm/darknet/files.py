@@ -13,7 +13,7 @@ from mmengine.config import Config
 from torch import nn
 
 from ..launch import read_config
-from ..launch.progress import steps
+from ..progress import steps
 from ..reading.text import TextError, read_text
 from .cfg import DarknetError, Layer, Section, follow, input_shape, read_cfg, write_cfg
 from .checkpoint import header_of, read_checkpoint

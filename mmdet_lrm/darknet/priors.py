@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..colours import BLUE, GREY, RED
 from ..errors import UserError
-from ..launch.progress import BAR
+from ..progress import BAR
 
 MUTATION = 0.1  # largest standard deviation of the logarithm of a side
 SAMPLE = 3000  # boxes

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ..launch.progress import BAR
+from ..progress import BAR
 from .cfg import DarknetError, Layer, Section, write_cfg
 from .keys import UNDERSTOOD
 from .weights import Arrays, Header, write_weights

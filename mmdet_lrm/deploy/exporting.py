@@ -17,7 +17,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from ..launch.models import build_detector
-from ..launch.progress import steps
+from ..progress import steps
 from .detector import Detector, ExportError
 from .models import class_names, find_pictures, loading, prepare
 from .preprocessing import preprocessing

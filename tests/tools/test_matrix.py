@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -91,3 +92,25 @@ def test_the_table_has_a_row_a_cell_by_python():
         '| 3.9 | onedl | 0 | 0 | 1 | without torch: none there |',
         '| 3.11 | onedl | 1,800 | 2 | 0 | all |',
     ]
+
+
+WITHOUT = """import runpy, sys
+
+class Absent:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition('.')[0] in ('torch', 'mmcv', 'mmdet', 'mmengine'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+
+sys.meta_path.insert(0, Absent)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
+
+
+def test_what_is_said_to_need_no_torch_needs_none():
+    command = [sys.executable, '-c', WITHOUT, 'tools/dev/bare_pytest.py', '--collect-only', '-q']
+    done = subprocess.run(
+        [*command, *cells.BARE_TESTS], cwd=cells.ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:]

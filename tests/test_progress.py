@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from mmdet_lrm import progress
 from mmdet_lrm.darknet import files
-from mmdet_lrm.launch import progress
 
 
 @pytest.fixture
