@@ -67,15 +67,8 @@ def at_batch(
     }
     for name in list(forms)[1:]:
         limit, bar = limits.get(name, ('', None))
-        yield compared(
-            GROUP,
-            f'batch of {batch}: {name}',
-            times,
-            name,
-            'eager',
-            limit,
-            bar if batch == 1 else None,
-        )
+        wanted = bar if batch == 1 else None  # of one picture at a time
+        yield compared(GROUP, f'batch of {batch}: {name}', times, name, 'eager', limit, wanted)
 
 
 def from_files(given: Given, rounds: int, quick: bool) -> Iterator[Row]:

@@ -73,10 +73,13 @@ def in_layouts(rounds: int, quick: bool) -> Iterator[Row]:
             models['compiled'].extract_feat = torch.compile(models['compiled'].extract_feat)
             forms['compiled'] = of_network(models['compiled'], torch.rand(shape))
         times = in_turn(forms, max(rounds // 3, 3))
-        limit = 'convolutions, and the backward of batch norm, which this layout makes slower'
+        limits = {
+            'channels last': 'convolutions, and the backward of batch norm, slower in this layout',
+            'compiled': 'the backward',
+        }
         for form in list(forms)[1:]:
             what = f'network of {name.removesuffix(".py")}, {form}'
-            yield compared(TRAINING, what, times, form, 'default', limit)
+            yield compared(TRAINING, what, times, form, 'default', limits[form])
 
 
 def with_memory_kept(rounds: int, quick: bool) -> Iterator[Row]:

@@ -114,3 +114,16 @@ def test_what_is_said_to_need_no_torch_needs_none():
         [*command, *cells.BARE_TESTS], cwd=cells.ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_page_follows_the_record_after_each_cell(monkeypatch, tmp_path):
+    written = []
+    monkeypatch.setattr(sys, 'argv', ['matrix.py', '--pythons', '3.11', '--folder', str(tmp_path)])
+    monkeypatch.setattr(matrix, 'record_of', lambda name: tmp_path / 'none.json')
+    monkeypatch.setattr(matrix, 'run_cell', lambda *_: dict(passed=1, skipped=0, failed=[]))
+    monkeypatch.setattr(matrix, 'write_record', lambda _, cells: written.append(len(cells)))
+    monkeypatch.setattr(matrix, 'put_table', lambda _, table: written.append(len([*table][2:])))
+    monkeypatch.setattr(signal, 'signal', lambda *_: None)
+    with pytest.raises(SystemExit):
+        matrix.main()
+    assert written == [1, 1, 2, 2]
