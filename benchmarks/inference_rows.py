@@ -61,14 +61,19 @@ def at_batch(
     if not quick:
         forms['the same, compiled'] = of_torch(accelerate(copy.deepcopy(model)), images, True)
     times = in_turn(forms, rounds)
+    for name in list(forms)[1:]:
+        limit, bar = limited(name, batch)
+        yield compared(GROUP, f'batch of {batch}: {name}', times, name, 'eager', limit, bar)
+
+
+def limited(form: str, batch: int) -> tuple[str, float | None]:
+    """What keeps a form from being faster, and the share wanted of one picture at a time."""
     limits = {
         'folded, channels last': ('convolutions: nine tenths', 0.41),
         'ONNX Runtime, decoding included': ('convolutions: 92 %, decoding: 2 %', 0.25),
     }
-    for name in list(forms)[1:]:
-        limit, bar = limits.get(name, ('', None))
-        wanted = bar if batch == 1 else None  # of one picture at a time
-        yield compared(GROUP, f'batch of {batch}: {name}', times, name, 'eager', limit, wanted)
+    limit, bar = limits.get(form, ('', None))
+    return limit, bar if batch == 1 else None
 
 
 def from_files(given: Given, rounds: int, quick: bool) -> Iterator[Row]:

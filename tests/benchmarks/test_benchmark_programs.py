@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gpu
 import gpu_parts
+import inference_rows
 import performance as program
 import program_rows
 import pytest
@@ -41,6 +42,12 @@ def test_what_was_measured_before_a_part_that_fails_is_kept(monkeypatch, tmp_pat
     with pytest.raises(ZeroDivisionError):
         program.measured(args)
     assert performance.read(args.json).rows == [ROW]
+
+
+@pytest.mark.parametrize(('batch', 'bar'), [(1, 0.41), (16, None)])
+def test_a_share_is_wanted_of_one_picture_at_a_time(batch, bar):
+    assert inference_rows.limited('folded, channels last', batch)[1] == bar
+    assert inference_rows.limited('batch norm folded', batch) == ('', None)
 
 
 def test_the_memory_of_a_process_is_its_own():
