@@ -107,10 +107,11 @@ def evaluations(config: Config) -> int:
     if loop.get('val_interval', 1) > epochs:
         return 0
     changes = [(0, loop.get('val_interval', 1)), *(loop.get('dynamic_intervals') or ())]
-    return sum(
-        epoch == epochs or epoch % [every for begin, every in changes if begin <= epoch][-1] == 0
-        for epoch in range(1, epochs + 1)
+    # MMEngine asks after an epoch for the interval of the next.
+    intervals = (
+        [every for begin, every in changes if begin <= n + 1][-1] for n in range(1, epochs)
     )
+    return 1 + sum(n % every == 0 for n, every in enumerate(intervals, start=1))
 
 
 def measure(config: Config) -> Step:

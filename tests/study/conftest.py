@@ -1,4 +1,8 @@
+from unittest.mock import Mock
+
 import pytest
+from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import DataLoader
 
 from mmdet_lrm.study.records import Record
 
@@ -27,3 +31,21 @@ def study_of():
         ]
 
     return make
+
+
+@pytest.fixture
+def evaluated_epochs():
+    """Those after which MMEngine's loop evaluates, by a config's ``train_cfg``."""
+
+    def run(train_cfg):
+        options = {
+            key: value for key, value in train_cfg.items() if key not in ('type', 'by_epoch')
+        }
+        runner, found = Mock(), []
+        loop = EpochBasedTrainLoop(runner, DataLoader([0]), **options)
+        loop.run_iter = lambda idx, data_batch: None
+        runner.val_loop.run = lambda: found.append(loop.epoch)
+        loop.run()
+        return found
+
+    return run

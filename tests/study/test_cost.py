@@ -54,13 +54,20 @@ def test_the_slower_of_loading_and_computing_decides():
     ('loop', 'number'),
     [
         (dict(val_interval=3), 4),  # 3, 6, 9, 10
-        (dict(val_interval=5, dynamic_intervals=[(8, 1)]), 4),  # 5, 8, 9, 10
-        (dict(val_interval=11), 0),
+        (dict(val_interval=5, dynamic_intervals=[(8, 1)]), 5),  # 5, 7, 8, 9, 10
+        (dict(val_interval=5, dynamic_intervals=[(10, 1)]), 3),  # 5, 9, 10
+        (dict(val_interval=5, dynamic_intervals=[(11, 1)]), 2),  # 5, 10
         (dict(), 10),
     ],
 )
-def test_evaluated_epochs_are_counted_as_mmengine_does(loop, number):
-    assert cost.evaluations(config_of(**loop)) == number
+def test_evaluated_epochs_are_counted_as_mmengine_does(loop, number, evaluated_epochs):
+    config = config_of(**loop)
+    assert len(evaluated_epochs(config.train_cfg)) == number
+    assert cost.evaluations(config) == number
+
+
+def test_a_training_that_asks_for_no_evaluation_has_none():
+    assert cost.evaluations(config_of(val_interval=11)) == 0
 
 
 def test_the_input_size_is_that_of_the_last_step_that_resizes():

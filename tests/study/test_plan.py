@@ -286,13 +286,18 @@ def config():
     return Config.fromfile(TINY)
 
 
-def test_the_last_epochs_are_evaluated_and_no_best_one_is_kept(config):
+@pytest.mark.parametrize('last', [1, 2, 4])
+def test_the_last_epochs_are_evaluated_and_no_others(last, config, evaluated_epochs):
+    config.train_cfg.val_interval = 15
+    found = measured(config, compare([TINY], ['num_hard=1'], last=last), seed=0)
+    assert evaluated_epochs(found.train_cfg) == [12, 13, 14, 15][-last:]
+
+
+def test_no_best_epoch_is_kept(config):
     config.default_hooks.checkpoint.update(save_best='auto', max_keep_ckpts=5)
     study = compare([TINY], ['num_hard=1'], last=4)
     found = measured(config, study, seed=3)
     assert found.randomness.seed == 3
-    # Epochs 12, 13, 14, 15 of 15.
-    assert found.train_cfg.dynamic_intervals == [(12, 1)]
     checkpoint = found.default_hooks.checkpoint
     assert (checkpoint.save_best, checkpoint.max_keep_ckpts) == (None, 2)
     assert config.default_hooks.checkpoint.save_best == 'auto'  # the one given stays
