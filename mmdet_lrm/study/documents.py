@@ -4,8 +4,8 @@ A document holds
 
 - ``<!-- table of results/NAME.json: title = metric, ... -->``: a row a method, with the differences
   in the first metric, up to ``<!-- end of table -->``;
-- ``<!-- summary of results -->``, the main variants of all studies, or ``<!-- best of every study
-  -->``, one a study and detector, up to ``<!-- end of summary -->``;
+- ``<!-- summary of results -->``, the main variants of all studies, up to ``<!-- end of summary
+  -->``;
 - ``<!-- performance: GROUP -->``, the rows of a group in ``results/performance.json``, up to
   ``<!-- end of performance -->``;
 - links to ``plots/NAME-KIND.png``, a kind of :data:`.plots.KINDS`, to ``plots/summary.png``, and to
@@ -25,7 +25,7 @@ from .records import Record, read_records
 DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
 BLOCK = re.compile(
     r'(?P<begin><!-- (?:table of (?P<file>\S+): (?P<columns>[^>]*?)|'
-    r'(?P<all>summary of results|best of every study)|performance: (?P<group>[^>]*?)) -->\n)'
+    r'(?P<all>summary of results)|performance: (?P<group>[^>]*?)) -->\n)'
     r'.*?(?P<end><!-- end of (?:table|summary|performance) -->)',
     re.DOTALL,
 )
@@ -72,8 +72,7 @@ def rendered(text: str, document: Path, root: Path) -> str:
 
     def table(block: re.Match) -> str:
         if block['all']:
-            best = block['all'] == 'best of every study'
-            made = (summary.markdown_of_best if best else summary.markdown)(all_gains(root))
+            made = summary.markdown(all_gains(root))
         elif block['group']:
             made = performance.markdown(measured(document, root).rows, block['group'])
         else:

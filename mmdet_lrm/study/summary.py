@@ -1,7 +1,6 @@
 """What all studies found, in one table and one forest plot."""
 
 import textwrap
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mode
@@ -48,8 +47,6 @@ class Gain:
     """With its own interval of 95 %."""
     verdict: Verdict
     """By the interval that is widened for all variants of the study."""
-    variants: int
-    """That the study compares with this baseline."""
 
 
 def gains(
@@ -68,7 +65,6 @@ def gains(
     own, together = tables.differences(methods, metric), widened(records, metric)
     best = max(own, key=lambda label: np.nan_to_num(own[label].mean, nan=-np.inf), default=None)
     told = [label for label in own if len(own) <= FEW or label in main or label == best]
-    rivals = Counter(tables.baseline_of(methods[label]) for label in own)
     found = []
     for label in told:
         runs = methods[label]
@@ -87,7 +83,6 @@ def gains(
                 baseline=tables.spread(tables.values(baseline, metric, sorted(baseline))),
                 difference=own[label],
                 verdict=verdict(together[label]),
-                variants=rivals[tables.baseline_of(runs)],
             )
         )
     return found
@@ -114,25 +109,6 @@ def markdown(found: Sequence[Gain]) -> str:
         for gain in group
     ]
     return tables.typeset([*titles, 'difference', 'verdict'], rows, texts=4)
-
-
-def markdown_of_best(found: Sequence[Gain]) -> str:
-    """A row a study and detector: its variant with the largest difference."""
-    best: dict[tuple[str, str], Gain] = {}
-    for gain in found:
-        other = best.setdefault((gain.study, gain.detector), gain)
-        if gain.difference.mean > other.difference.mean:
-            best[gain.study, gain.detector] = gain
-    rows = [
-        [
-            gain.study,
-            gain.variant + (f' (best of {gain.variants})' if gain.variants > 1 else ''),
-            *(str(gain.seeds), names.metric(gain.metric)),
-            *(tables.interval(gain.difference), gain.verdict.value),
-        ]
-        for gain in best.values()
-    ]
-    return tables.typeset(['study', 'variant', 'seeds', 'metric', 'difference', ''], rows, texts=2)
 
 
 @matplotlib.rc_context(STYLE | {'font.size': 8.5})

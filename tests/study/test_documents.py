@@ -46,12 +46,6 @@ def test_the_summary_is_of_all_studies_by_what_their_files_say(project, records)
     assert made == text.format(summary.markdown(found), table)
 
 
-def test_the_best_of_every_study_is_asked_for_by_its_name(project, records):
-    text = SUMMARY.replace('summary of results', 'best of every study')
-    made = documents.rendered(text.format(''), project / 'README.md', project)
-    assert made == text.format(summary.markdown_of_best(summary.gains('r', records)))
-
-
 def test_what_a_study_of_many_variants_tells_stands_in_its_file(project, study_of):
     of = {'a': [1.0], 'b': [2.0], 'c': [3.0], 'd': [4.0], 'e': [5.0], 'f': [9.0]}
     write_records(study_of(AP, of), project / 'results/r.json')

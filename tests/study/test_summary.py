@@ -77,24 +77,6 @@ def test_the_table_is_by_data_and_detector(cells, study_of):
     assert lines[4].endswith(f'| {interval(gain.difference)} | gain beyond chance |')
 
 
-def test_the_short_table_has_the_best_variant_of_each_study_and_detector(cells, study_of):
-    other = study_of('kitti/moderate_AP40', {'a': [10.0], 'b': [8.0]})
-    found = [*summary.gains('cells', cells)[::-1], *summary.gains('roads', other)]
-    lines = summary.markdown_of_best(found).splitlines()
-    assert lines[0] == '| study | variant | seeds | metric | difference |  |'
-    assert [line.split(' | ')[:3] for line in lines[2:]] == [
-        ['| cells', 'gain (best of 2)', '3'],
-        ['| roads', 'b', '1'],
-    ]
-    assert lines[2].endswith(f'| mAP | {interval(found[1].difference)} | gain beyond chance |')
-    assert lines[3].split(' | ')[3] == 'moderate\u00a0AP40'
-
-
-def test_a_variant_counts_beside_those_of_its_own_baseline(study_of):
-    one, two = study_of(MAP, {'a': [0.1], 'b': [0.2]}), study_of(MAP, {'c': [0.1], 'd': [0.2]})
-    assert [gain.variants for gain in summary.gains('two pairs', one + two)] == [1, 1]
-
-
 def test_the_plot_has_each_gain_in_the_row_of_its_name(cells, study_of):
     roads = study_of('kitti/moderate_AP40', {'a': [10.0], 'b': [8.0]}, epochs=6)
     found = summary.gains('cells', cells) + summary.gains('roads', roads)

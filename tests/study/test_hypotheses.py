@@ -1,0 +1,68 @@
+"""The verdicts on the hypotheses are those of their plan's table, and the documents show them."""
+
+import judge_hypotheses
+import pytest
+
+from mmdet_lrm.study.records import write_records
+from mmdet_lrm.study.statistics import Difference
+
+H1, H2, H3, H4 = judge_hypotheses.HYPOTHESES
+
+
+@pytest.mark.parametrize(
+    ('hypothesis', 'low', 'high', 'verdict'),
+    [
+        (H1, 0.1, 1.9, 'confirmed'),
+        (H1, 0.1, 1.7, 'too small to tell'),  # above 0, but its middle is no 1
+        (H1, -0.1, 2.3, 'too small to tell'),
+        (H1, 0.2, 0.9, 'refuted'),  # a gain, and smaller than was claimed
+        (H3, 0.1, 1.9, 'confirmed'),
+        (H3, -3.0, 0.9, 'refuted'),
+        (H2, -1.9, -0.1, 'confirmed'),  # a loss, and smaller than was allowed
+        (H2, -2.1, 3.0, 'too small to tell'),
+        (H2, -4.0, -2.1, 'refuted'),
+        (H4, 0.1, 0.5, 'confirmed'),
+        (H4, -0.1, 0.5, 'too small to tell'),
+        (H4, -0.5, -0.1, 'refuted'),
+    ],
+)
+def test_an_interval_has_the_verdict_of_the_plan(hypothesis, low, high, verdict):
+    found = Difference((low + high) / 2, low, high, judge_hypotheses.SEEDS)
+    assert judge_hypotheses.judge(hypothesis, found, {}) == verdict
+    of_four = found._replace(pairs=4)
+    assert judge_hypotheses.judge(hypothesis, of_four, {}) == 'open'
+    assert judge_hypotheses.judge(hypothesis, None, {}) == 'open'
+
+
+@pytest.mark.parametrize(
+    ('first', 'verdict'),
+    [('refuted', 'refuted'), ('confirmed', 'confirmed'), ('open', 'confirmed')],
+)
+def test_boxes_of_whole_images_gain_nothing_where_the_first_is_refuted(first, verdict):
+    found = Difference(0.3, 0.1, 0.5, judge_hypotheses.SEEDS)
+    assert judge_hypotheses.judge(H4, found, {'H1': first}) == verdict
+
+
+def test_the_thinned_variant_alone_is_compared_on_the_seeds_that_it_shares(study_of):
+    runs = study_of('voc/RBC_AP', {'base': [0.5, 0.5, 0.5], 'other': [0.9]})
+    runs += study_of('voc/RBC_AP', {'base': [0.5], judge_hypotheses.VARIANT: [0.51, 0.53]})[1:]
+    found = judge_hypotheses.difference(runs, 'voc/RBC_AP')
+    assert (found.pairs, found.mean) == (2, pytest.approx(2.0))
+    assert judge_hypotheses.difference(runs[:4], 'voc/RBC_AP') is None
+
+
+def test_parts_count_until_the_whole_is_recorded(study_of, tmp_path):
+    runs = study_of('voc/RBC_AP', {'base': [0.5, 0.6]})
+    (tmp_path / 'parts').mkdir()
+    for number, run in enumerate(runs, start=1):
+        write_records([run], tmp_path / f'parts/cells.part{number}of2.json')
+    assert judge_hypotheses.records_of('cells', tmp_path) == runs
+    write_records(runs[:1], tmp_path / 'cells.json')
+    assert judge_hypotheses.records_of('cells', tmp_path) == runs[:1]
+
+
+@pytest.mark.parametrize('name', judge_hypotheses.DOCUMENTS)
+def test_the_table_of_a_document_is_current(name):
+    text = (judge_hypotheses.ROOT / name).read_text()
+    shown = judge_hypotheses.made().join(judge_hypotheses.MARKERS)
+    assert shown in text, 'run: python tools/dev/judge_hypotheses.py --render'

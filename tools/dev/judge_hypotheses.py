@@ -1,0 +1,129 @@
+"""What came of the hypotheses of configs/studies/confirmation.md: a table of README and results.
+
+python tools/dev/judge_hypotheses.py
+    judges them by the records of their studies, and prints
+python tools/dev/judge_hypotheses.py --render
+    writes the table into the documents
+
+Records are results/NAME.json, or those parts of it in results/parts that are finished.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmdet_lrm.study import tables
+from mmdet_lrm.study.records import Record, read_records
+from mmdet_lrm.study.statistics import Difference
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ('README.md', 'docs/results.md')
+MARKERS = '<!-- hypotheses -->\n', '<!-- end of hypotheses -->'
+VARIANT = 'hard_ratio=0.05 nms_iou_thr=0.7'
+CONFIRMED, REFUTED, SMALL = 'confirmed', 'refuted', 'too small to tell'
+SEEDS, OPEN = 5, 'open'  # with fewer
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Of the difference of :data:`VARIANT` to its baseline in a metric, in percentage points.
+
+    Attributes:
+        gain: it is confirmed with an interval above 0, or above the gain where that is below, whose
+            middle is the gain at least; refuted with an interval below the gain.
+        falls_with: name of another, which refuted refutes this one.
+    """
+
+    name: str
+    claim: str
+    study: str
+    metric: str
+    gain: float
+    falls_with: str = ''
+
+
+HYPOTHESES = (
+    Hypothesis(
+        'H1', 'it gains 1 AP on red cells, which touch', 'bloodpbc', 'voc/RBC_AP', gain=1.0
+    ),
+    Hypothesis(
+        'H2', 'it loses no more than 2 AP on platelets, the rarest class', 'bloodpbc',
+        'voc/Platelets_AP', gain=-2.0,
+    ),
+    Hypothesis(
+        'H3', 'it gains 1 AP in another domain, on fish', 'aquarium', 'voc/fish_AP', gain=1.0
+    ),
+    Hypothesis(
+        'H4', 'it gains on red cells at IoU .75 too', 'bloodpbc', 'voc75/RBC_AP', gain=0.0,
+        falls_with='H1',
+    ),
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--render', action='store_true', help='write the table into the documents')
+    args = parser.parse_args()
+    if not args.render:
+        print(made())
+        return
+    for document in DOCUMENTS:
+        file = ROOT / document
+        before, rest = file.read_text().split(MARKERS[0])
+        after = rest.split(MARKERS[1])[1]
+        beside = file.with_suffix('.new')
+        beside.write_text(f'{before}{MARKERS[0]}{made()}{MARKERS[1]}{after}')
+        os.replace(beside, file)
+
+
+def made() -> str:
+    """The table of what is recorded."""
+    return table({each.study: records_of(each.study, ROOT / 'results') for each in HYPOTHESES})
+
+
+def records_of(study: str, folder: Path) -> list[Record]:
+    whole = folder / f'{study}.json'
+    files = [whole] if whole.is_file() else sorted(folder.glob(f'parts/{study}.part*.json'))
+    return [record for file in files for record in read_records(file)]
+
+
+def table(records: dict[str, list[Record]]) -> str:
+    """A row a hypothesis, of records by study."""
+    rows, verdicts = [], {}
+    for each in HYPOTHESES:
+        found = difference(records[each.study], each.metric)
+        verdict = verdicts[each.name] = judge(each, found, verdicts)
+        told = '' if found is None else tables.interval(found)
+        seeds = str(found.pairs) if found else ''
+        rows.append([each.name, each.claim, seeds, told, verdict])
+    return tables.typeset(
+        ['', 'claimed beforehand', 'seeds', 'difference in AP', 'verdict'], rows, texts=2
+    )
+
+
+def difference(records: Sequence[Record], metric: str) -> Difference | None:
+    """Of :data:`VARIANT` to its baseline on the seeds that both have; None without any."""
+    pair = [each for each in records if each.label == VARIANT or each.baseline is None]
+    methods = tables.by_label(pair)
+    if len(methods) < 2 or not set.intersection(*map(set, methods.values())):
+        return None
+    return tables.differences(methods, metric)[VARIANT]
+
+
+def judge(of: Hypothesis, found: Difference | None, verdicts: dict[str, str]) -> str:
+    """As the plan's table of verdicts, by those of the hypotheses before."""
+    if found is None or found.pairs < SEEDS:
+        return OPEN
+    if verdicts.get(of.falls_with) == REFUTED or found.high < of.gain:
+        return REFUTED
+    if found.low > min(of.gain, 0.0) and found.mean >= of.gain:
+        return CONFIRMED
+    return SMALL
+
+
+if __name__ == '__main__':
+    main()
