@@ -12,14 +12,16 @@ from .networks import BN, LEAKY, darknet_conv, reorg
 class PassthroughNeck(BaseModule):
     """Join a finer map to the last one, as yolov2-voc.cfg does above Darknet-19.
 
-    1. Two 3x3 convolutions on the last map. 2. A 1x1 convolution and the reorganisation on the
-    finer map. 3. Both side by side, the finer first. 4. One 3x3 convolution.
+    (1) Two 3x3 convolutions on the last map. (2) A 1x1 convolution and the reorganisation on the
+    finer map. (3) Both side by side, the finer first. (4) One 3x3 convolution.
 
     Args:
         in_channels: Channels of the finer and of the last map.
         out_channels: Channels of every 3x3 convolution.
         passthrough_channels: Channels of the 1x1 convolution, a multiple of 4.
-        norm_cfg, act_cfg, init_cfg: As for :class:`mmdet_lrm.Darknet19`.
+        norm_cfg: As for :class:`mmdet_lrm.Darknet19`.
+        act_cfg: As there.
+        init_cfg: As there.
     """
 
     def __init__(

@@ -42,8 +42,8 @@ class DarknetLetterbox(BaseTransform):
 class DarknetJitter(BaseTransform):
     """Change an image's aspect ratio at random and place it at random on a grey canvas.
 
-    1. The aspect ratio is that of a rectangle whose sides differ from the image's by up to
-    ``jitter`` of them each. 2. With this ratio the image fills one side of the canvas. 3. It lies
+    (1) The aspect ratio is that of a rectangle whose sides differ from the image's by up to
+    ``jitter`` of them each. (2) With this ratio the image fills one side of the canvas. (3) It lies
     anywhere on it. Boxes follow; those that are left with less than 0.001 of a side of the canvas
     go (``load_data_detection`` and ``fill_truth_detection`` of darknet's ``data.c``).
 

@@ -73,7 +73,8 @@ class LRMSSDHead(MinedHead, SSDHead):
     ) -> PriorLosses:
         """What each prior adds to each term, before any selection.
 
-        1. Priors. 2. Match them with the truths. 3. Find the ignored ones. 4. Targets. 5. Losses.
+        (1) Priors. (2) Match them with the truths. (3) Find the ignored ones. (4) Targets. (5)
+        Losses.
         """
         # 1
         grids = [tuple(each.shape[-2:]) for each in cls_scores]

@@ -66,8 +66,9 @@ class LRMYOLOV3Head(MinedHead, YOLOV3Head):
     ) -> PriorLosses:
         """What each prior adds to each term of the parent's loss.
 
-        1. Priors. 2. Match them with the truths. 3. Find positives, negatives and ignored priors.
-        4. The objectness of all priors. 5. The other terms of the matched ones, put in place.
+        (1) Priors. (2) Match them with the truths. (3) Find positives, negatives and ignored
+        priors. (4) The objectness of all priors. (5) The other terms of the matched ones, put in
+        place.
 
         Terms of matched priors are computed for the T truths that there are: one crowded image
         would else fill all others up.

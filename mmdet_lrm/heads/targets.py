@@ -213,9 +213,9 @@ def match_in_cells(
 ) -> CellMatches:
     """mmdet's GridAssigner with the responsible flags of YOLOV3Head, for a batch.
 
-    1. Negatives overlap no truth by more than ``neg_iou_thr``, or lie between its two numbers.
-    2. The priors of each truth's cells. 3. Such a prior learns the truth that overlaps it most, if
-    by more than ``pos_iou_thr``, be that truth's centre in its cell or not. 4. Each truth takes the
+    (1) Negatives overlap no truth by more than ``neg_iou_thr``, or lie between its two numbers. (2)
+    The priors of each truth's cells. (3) Such a prior learns the truth that overlaps it most, if by
+    more than ``pos_iou_thr``, be that truth's centre in its cell or not. (4) Each truth takes the
     priors of any of these cells that it overlaps most; of two truths the later wins.
 
     A centre on or beyond the border of the image belongs to the nearest cell.
@@ -283,9 +283,10 @@ def match_by_iou(
 ) -> tuple[Tensor, Tensor]:
     """mmdet's MaxIoUAssigner, for a batch.
 
-    1. Negatives overlap no truth by ``neg_iou_thr`` or more, or lie between its two numbers. 2. A
-    prior learns the truth that overlaps it most, if by ``pos_iou_thr`` or more. 3. Each truth takes
-    the prior that it overlaps most (or all of the same overlap); of two truths the later wins.
+    (1) Negatives overlap no truth by ``neg_iou_thr`` or more, or lie between its two numbers. (2) A
+    prior learns the truth that overlaps it most, if by ``pos_iou_thr`` or more. (3) Each truth
+    takes the prior that it overlaps most (or all of the same overlap); of two truths the later
+    wins.
 
     Args:
         truths: of N images.

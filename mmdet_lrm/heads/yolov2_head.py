@@ -245,8 +245,8 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
     ) -> PriorLosses:
         """Losses of each prior by term, unreduced; the arguments are those of ``loss_by_feat``.
 
-        1. Decode. 2. Assign truths to priors. 3. Find negatives and ignored priors. 4. Targets and
-        weights. 5. Losses.
+        (1) Decode. (2) Assign truths to priors. (3) Find negatives and ignored priors. (4) Targets
+        and weights. (5) Losses.
         """
         preds, priors, grid = self._flatten(pred_maps)
         images = names_of_images(batch_img_metas)

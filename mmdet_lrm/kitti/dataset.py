@@ -43,8 +43,6 @@ class KittiDataset(BaseDetDataset):
         data_prefix: Folders of the images (``img``) and of the labels (``label``). Without
             ``label``, or with None, there are no instances: allowed in test mode only, for KITTI's
             ``testing`` folder.
-        metainfo: ``classes``, any names of the label files but DontCare, in any order; they
-            default to Car, Pedestrian and Cyclist.
         ignore_types: Types whose boxes become ignored instances, which neither train nor count as
             false. Defaults to DontCare and the neighbours of the classes: Van of Car,
             Person_sitting of Pedestrian. A type that is a class is never ignored. An ignored
@@ -54,7 +52,9 @@ class KittiDataset(BaseDetDataset):
         filter_cfg: ``filter_empty_gt=True`` leaves out frames without an instance of the classes,
             ``min_size`` those whose image has a smaller side, in px. Not in test mode, as in
             mmdet.
-        kwargs: Of :class:`mmdet.datasets.BaseDetDataset`: pipeline, test_mode, ...
+        kwargs: Of :class:`mmdet.datasets.BaseDetDataset`: pipeline, test_mode, ... The ``classes``
+            of ``metainfo`` are any names of the label files but DontCare, in any order; they
+            default to Car, Pedestrian and Cyclist.
 
     Raises:
         FileNotFoundError: the split list or a folder is missing.

@@ -129,7 +129,7 @@ class LRMElementLoss(nn.Module):
     def _mine(self, given: dict, loss: Tensor) -> Tensor:
         """(rankings, elements) bool, the hardest of what the losses of elements belong to.
 
-        1. Rows to rank, and which elements take part. 2. Keep the hardest.
+        (1) Rows to rank, and which elements take part. (2) Keep the hardest.
         """
         rows = self._rows(loss.float(), loss).sum(dim=2)  # 1
         valid = self._taking_part(given, loss, rows)

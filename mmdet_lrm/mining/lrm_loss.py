@@ -152,7 +152,7 @@ class LRMLoss(Miner):
     def hard_mask(self, prior_losses: PriorLosses) -> Tensor:
         """Which priors train: the mask that ``forward`` applies, for pictures and statistics.
 
-        1. Sum the ranked terms. 2. Thin overlapping priors. 3. Keep the hardest. 4. Add the
+        (1) Sum the ranked terms. (2) Thin overlapping priors. (3) Keep the hardest. (4) Add the
         positives.
 
         Args:
@@ -190,8 +190,9 @@ class LRMLoss(Miner):
     ) -> Tensor:
         """(N, P) bool, the K hardest candidates of each ranking.
 
-        1. Go from priors to cells, 2. and to the groups that are ranked apart. 3. Keep the hardest
-        of each group. K is a share of those that are counted, of which fewer may be candidates.
+        (1) Go from priors to cells, (2) and to the groups that are ranked apart. (3) Keep the
+        hardest of each group. K is a share of those that are counted, of which fewer may be
+        candidates.
         """
         priors, num_hard = candidates, self.num_hard
         groups = [level.num_priors for level in levels]

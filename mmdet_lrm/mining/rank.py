@@ -175,8 +175,8 @@ def thin_by_nms(
     Neighbouring priors see the same object or the same piece of background; OHEM (Shrivastava et
     al., CVPR 2016, section 4.2) keeps of such a group the one with the largest loss, at IoU 0.7.
 
-    1. Order the priors by loss. 2. Take a block of them: out are those that a survivor of an
-    earlier block overlaps, 3. then those that a survivor of the block itself does. 4. Stop once
+    (1) Order the priors by loss. (2) Take a block of them: out are those that a survivor of an
+    earlier block overlaps, (3) then those that a survivor of the block itself does. (4) Stop once
     every image has as many survivors as wanted.
 
     Args:

@@ -92,6 +92,7 @@ def test_the_api_has_what_the_package_makes_public(site):
 def test_roles_of_docstrings_are_left_out_and_dots_of_suffixes_are_not(site):
     pages = ''.join(path.read_text() for path in (site / 'api').glob('*.html'))
     assert ':class:<' not in pages and ':func:<' not in pages and '<code>.MinedHead' not in pages
+    assert '<code>~' not in pages and '<code>evaluate</code>' in pages
     assert '<code>MinedHead</code>' in pages
     assert '<code>.weights</code>' in (site / 'darknet.html').read_text()
 

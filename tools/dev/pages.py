@@ -60,7 +60,7 @@ LINK = re.compile(r'(\]\()([^)#:\s]+)(#[^)\s]*)?(?=\))')
 PASSAGE = re.compile(r'^\[.*\]\(\.\./README\.md\S* "(.+)"\)$', re.MULTILINE)
 EQUATION = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 PICTURE = re.compile(r'<img[^>]* src="([\w./-]+)"[^>]*>')
-OF_SPHINX = re.compile(r':(?:class|func|meth|mod|attr|data):(<code>)\.*|:(?=:</p>)')
+OF_SPHINX = re.compile(r':(?:class|func|meth|mod|attr|data):(<code>)(?:~[\w.]*\.|\.*)|:(?=:</p>)')
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
