@@ -169,7 +169,7 @@ REPORTS = 'tests/study/test_report_page.py has reports of several trainings'
 PAPER = 'python tools/benchmark.py configs/studies/paper-kitti-416.py'
 HELD = {
     'README.md': {
-        'make demo': 'takes twelve minutes; docs/start.md has it with fewer images',
+        'make demo': 'takes six minutes; docs/start.md has it with fewer images',
         'make test': 'these are the tests',
         'source .venv/bin/activate': SETS_UP,
         'python tools/train.py configs/yolov2_kitti.py': LIKE_ANOTHER,

@@ -68,7 +68,8 @@ def test_the_result_is_told_in_words_for_each_class():
     assert 'Car:' in lines[4] and lines[4].endswith('better here, beyond what seeds differ by')
     assert lines[5].endswith('worse here, beyond what seeds differ by')
     assert lines[6].endswith('0 lies inside: it may be chance')
-    assert 'no interval' in in_words([records[0], records[3]])
+    alone = in_words([records[0], records[3]])
+    assert 'over 1 pair of trainings' in alone and 'no interval' in alone
 
 
 def test_what_is_found_missed_and_false():
