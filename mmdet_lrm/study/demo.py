@@ -39,7 +39,7 @@ VARIANTS = ('LRM: hard_ratio=0.05 nms_iou_thr=0.7',)
 # All trainings get these, so that they end within minutes on two CPU cores: two thirds of the tiny
 # config's input size, and a schedule of its own. The drawn scenes are simple enough.
 DRAWN_SCALE = (416, 128)
-DRAWN_EPOCHS = 10
+DRAWN_EPOCHS = 8
 STUDY_EPOCHS = 6  # of a comparison without a config
 SEEDS = 3  # the fewest of which an interval says something
 STARTING = 20  # seconds of a training before its first step, and to evaluate its last epoch
