@@ -72,7 +72,7 @@ PAGE = """<!DOCTYPE html>
 <title>{{ title }}</title>
 <style>
 body { font: 1rem/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto;
-  max-width: 62rem; padding: 0 1rem 3rem; }
+  max-width: 68rem; padding: 0 1rem 3rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; margin-top: 2.5rem; border-bottom: 1px solid #999; }
 nav { font-size: .9rem; }
@@ -85,6 +85,7 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ccc; text-align: right;
   vertical-align: top; white-space: pre; }
 th { border-bottom-color: #666; font-weight: 600; }
+thead th { white-space: normal; vertical-align: bottom; }
 th:first-child { text-align: left; white-space: normal; min-width: 7rem; max-width: 20rem;
   overflow-wrap: break-word; }
 tbody th { font-weight: 400; border-bottom-color: #ccc; }

@@ -138,8 +138,14 @@ def draw_learning(records: Sequence[Record], name: str, only: str | None = None)
         for label, epochs, mean, low, high in curves:
             # A marker, since of a single epoch there is no line.
             (line,) = axes.plot(epochs, mean, marker='o', markersize=3, label=names.method(label))
-            axes.fill_between(epochs, low, high, alpha=0.15, color=line.get_color(), linewidth=0)
-        axes.set(xlabel='epoch', title=names.metric(title))
+            band = dict(alpha=0.15, color=line.get_color())
+            if len(epochs) > 1:
+                axes.fill_between(epochs, low, high, linewidth=0, **band)
+            else:
+                axes.vlines(epochs, low, high, linewidth=4, **band)
+        # From the start, where only the end was evaluated.
+        last = max(epoch for each in curves for epoch in each.epochs)
+        axes.set(xlabel='epoch', title=names.metric(title), xlim=(0.5, last + 0.5))
         axes.xaxis.get_major_locator().set_params(integer=True)
         if title == 'loss':
             axes.set_yscale('log')

@@ -98,6 +98,10 @@ def test_learning_is_drawn_by_loss_and_metric_and_a_single_epoch_is_seen(learned
     assert loss.get_lines()[0].get_marker() == 'o'
     assert lines_of(metric) == [([2, 3], pytest.approx([20, 40]))]
     assert metric.yaxis.get_major_formatter()(40, 0) == '40 %'
+    # Its range over the seeds, where there is no band; the axis begins at the first epoch.
+    (single,) = loss.collections[0].get_segments()
+    assert single.tolist() == [[1, 3], [1, 5]]
+    assert (loss.get_xlim(), metric.get_xlim()) == ((0.5, 1.5), (0.5, 3.5))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['a']
 
 
