@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import installed  # noqa: F401
+from mmengine.logging import MMLogger
 
 from mmdet_lrm import launch
 from mmdet_lrm.mining.diagnosis import seen, table, verdict
@@ -36,6 +37,8 @@ def main() -> None:
     for key in ('epochs', 'interval'):
         if getattr(args, key) < 1:
             parser.error(f'--{key} is {getattr(args, key)}; it must be at least 1')
+    # A model says in a page how each of its layers is initialised.
+    MMLogger.get_instance('diagnosis', log_level='WARNING')
     study = reading.diagnose(args.config, args.cfg_options, args.epochs, args.interval, args.label)
     (record,) = runs.run_all(plan.check_start(plan.make_plan(study)), args.work_dir)
     measured = record.diagnosis

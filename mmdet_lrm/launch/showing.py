@@ -1,6 +1,6 @@
 """Pictures of what is mined, on demand: of any image, by any config, before or after training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmdet.registry import DATASETS, MODELS
@@ -76,7 +76,7 @@ def annotations(cfg: Config, images: Sequence[Path]) -> tuple[list[dict | None],
     names, classes = {path.name for path in wanted}, ()
     for part in (part for loader in LOADERS for part in find_datasets(cfg.get(loader) or {})):
         try:
-            dataset = DATASETS.build(part | dict(pipeline=[], test_mode=True))
+            dataset = DATASETS.build(part | all_images(part))
         except FileNotFoundError:  # an image of one's own needs none of them
             continue
         classes = classes or dataset.metainfo.get('classes', ())
@@ -87,3 +87,12 @@ def annotations(cfg: Config, images: Sequence[Path]) -> tuple[list[dict | None],
         if None not in wanted.values():
             break
     return [wanted[image.resolve()] for image in images], classes
+
+
+def all_images(part: Mapping) -> dict:
+    """What a data set's config is to have besides so that it lists every image of its own."""
+    least = (part.get('filter_cfg') or {}).get('bbox_min_size')
+    if least is None:
+        return dict(pipeline=[], test_mode=True)
+    # Which boxes are too small to learn XMLDataset tells in training alone.
+    return dict(pipeline=[], test_mode=False, filter_cfg=dict(bbox_min_size=least))

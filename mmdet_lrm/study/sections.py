@@ -102,9 +102,11 @@ def rising(records: Sequence[Record], metric: str) -> Iterator[str]:
 def costly(records: Sequence[Record]) -> Iterator[str]:
     """What costs the first method most."""
     gains = next(iter(plots.error_values(records, 'gain').values()), {})
-    ordered = sorted(gains, key=lambda kind: -np.nanmean(gains[kind]))[:2]
+    means = {kind: np.mean(each) for kind, each in gains.items()}
+    told = [kind for kind, mean in means.items() if mean >= 0.05]  # neither 0.0 nor undefined
+    ordered = sorted(told, key=lambda kind: -means[kind])[:2]
     if ordered:
-        listed = ' and '.join(f'{OF_ERROR[kind]} ({np.mean(gains[kind]):.1f})' for kind in ordered)
+        listed = ' and '.join(f'{OF_ERROR[kind]} ({means[kind]:.1f})' for kind in ordered)
         yield (
             f'{names.method(records[0].label)} would gain most points of mean AP without its '
             f'errors of {listed}.'

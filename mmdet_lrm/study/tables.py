@@ -12,6 +12,7 @@ from .statistics import Difference, paired_over_seeds
 
 Methods = dict[str, dict[int, Record]]
 """Runs by label and seed."""
+UNDEFINED = '–'  # a metric without a value, as of a class without objects
 
 
 class ReportError(UserError):
@@ -125,12 +126,18 @@ def link(label: str, config: str, configs: str) -> str:
 
 
 def spread(found: Sequence[float]) -> str:
+    """Mean and deviation; a dash if one of the values is not defined."""
+    if np.isnan(found).any():
+        return UNDEFINED
     if len(found) == 1:
         return f'{found[0]:.1f}'
     return f'{np.mean(found):.1f} ± {np.std(found, ddof=1):.1f}'
 
 
 def interval(found: Difference) -> str:
+    """The mean and its interval; a dash if no pair has a value."""
+    if np.isnan(found.mean):
+        return UNDEFINED
     if found.low is None:
         return f'{found.mean:+.1f}, one seed'
     return f'{found.mean:+.1f} [{found.low:+.1f}, {found.high:+.1f}]'

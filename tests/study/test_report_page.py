@@ -5,6 +5,7 @@ import pickle
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -201,6 +202,16 @@ def test_a_table_of_methods_has_values_and_differences(study_of):
     titles, rows = sections.compared(records, {'mean': 'voc/mAP'})
     assert titles == ['', 'base', 'mined']
     assert rows == [['mean', '20.0 ± 14.1', '30.0 ± 14.1\n+10.0 [+10.0, +10.0]']]
+
+
+def test_errors_that_cost_nothing_or_are_not_defined_are_not_told(study_of):
+    gains = {'localisation': 0.12, 'duplicate': 0.0004, 'missed': None, 'background': 0.3}
+    errors = {f'gain/{kind}': value for kind, value in gains.items()}
+    records = [replace(each, errors=errors) for each in study_of('voc/mAP', {'base': [0.1]})]
+    (told,) = sections.costly(records)
+    assert told.endswith('without its errors of background (30.0) and localisation (12.0).')
+    errors = {f'gain/{kind}': value for kind, value in gains.items() if not value or value < 0.1}
+    assert list(sections.costly([replace(records[0], errors=errors)])) == []
 
 
 def test_names_of_errors_are_those_that_are_counted():

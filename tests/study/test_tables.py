@@ -49,7 +49,9 @@ def test_methods_are_compared_on_the_seeds_that_all_have(study_of):
 
 def test_a_metric_that_is_not_defined_is_no_number(study_of):
     found = study_of(AP, {'a': [10.0], 'b': [None]})
-    assert '| b | 1 | nan |' in tables.markdown(found, {'AP': AP})
+    assert '| b | 1 | – | – |' in tables.markdown(found, {'AP': AP})
+    found = study_of(AP, {'a': [10.0, 20.0, 30.0], 'b': [11.0, None, 32.0]})
+    assert tables.markdown(found, {'AP': AP}).splitlines()[3].startswith('| b | 3 | – | +1.5 [')
 
 
 def test_a_metric_that_was_not_recorded_is_named(study_of):
