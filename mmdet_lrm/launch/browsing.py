@@ -6,6 +6,8 @@ import cv2
 import mmcv
 import numpy as np
 from mmdet.datasets import BaseDetDataset
+from mmdet.datasets.transforms import LoadAnnotations
+from mmengine.dataset import Compose
 from mmengine.visualization import Visualizer
 
 from ..colours import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW
@@ -48,7 +50,10 @@ def of_files(dataset: BaseDetDataset, index: int) -> tuple[np.ndarray, list[dict
 
 def of_pipeline(dataset: BaseDetDataset, index: int) -> tuple[np.ndarray, list[dict]]:
     """An image (H, W, 3) in RGB and its instances, as the pipeline makes them for a network."""
-    sample = dataset[index]
+    if dataset.test_mode:
+        sample = truths_first(dataset.pipeline)(dataset.get_data_info(index))
+    else:
+        sample = dataset[index]
     image = sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1].clip(0, 255)
     instances = [
         dict(bbox=bbox, bbox_label=label, ignore_flag=flag, difficulty='')
@@ -58,6 +63,14 @@ def of_pipeline(dataset: BaseDetDataset, index: int) -> tuple[np.ndarray, list[d
         for bbox, label in zip(_boxes(found), found.labels.tolist(), strict=True)
     ]
     return np.ascontiguousarray(image, dtype=np.uint8), instances
+
+
+def truths_first(pipeline: Compose) -> Compose:
+    """Truths that follow the image to its size; an evaluation loads them in the file's, or not."""
+    steps = pipeline.transforms
+    loading = [step for step in steps if isinstance(step, LoadAnnotations)]
+    first, *others = (step for step in steps if step not in loading)
+    return Compose([first, *(loading or [LoadAnnotations(with_bbox=True)]), *others])
 
 
 def _boxes(found: object) -> list[list[float]]:

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from mmdet.registry import DATASETS
@@ -75,6 +76,8 @@ def look_through(cfg: Config, *loaders: str) -> DataReport:
             report.notes += _oddities(each, loader)
         if found:
             _count(found, loader, report)
+        if len(found) == len(parts) and loader == 'train_dataloader':
+            report.problems += _not_to_be_drawn(cfg, found)
     if report.classes:
         report.problems += _heads_unlike(cfg.get('model') or {}, report.classes)
     return report
@@ -166,6 +169,20 @@ def _oddities(found: Annotations, loader: str) -> Iterator[str]:
                 f'{split} boxes {what}: {which.sum()}, first {found.names[first]} {box} of '
                 f'{found.images[found.image[first]]}'
             )
+
+
+def _not_to_be_drawn(cfg: Config, found: list[Annotations]) -> Iterator[str]:
+    """What a hook is to draw of the training images by a name that none of them has."""
+    paths = [Path(path) for each in found for path in each.images]
+    names = {path.name for path in paths} | {path.stem for path in paths}
+    for hook in cfg.get('custom_hooks') or ():
+        if hook['type'] == 'MiningVisualizationHook':
+            wanted = [each for each in hook.get('images', ()) if isinstance(each, str)]
+            for name in sorted(set(wanted) - names):
+                yield (
+                    f"MiningVisualizationHook is to draw '{name}', which is no image of "
+                    f'{found[0].source}; name one by its file, or by its index from 0 on'
+                )
 
 
 def _heads_unlike(model: dict, classes: tuple[str, ...]) -> Iterator[str]:

@@ -222,9 +222,11 @@ def seen(measured: dict[str, list]) -> str:
     num, last = len(measured['iter']), measured['iter'][-1]
     text = f'Measured {num} times in {last} iterations; beginning and end are a fifth of that each.'
     if num < 5 * ENOUGH:
+        seen = max(num // 5, 1)
         text += (
-            f' That is little, and the training has hardly begun: below is what {max(num // 5, 1)} '
-            f'batches show. At least {5 * ENOUGH} measurements say more (--interval, --epochs).'
+            ' That is little, and the training has hardly begun: below is what '
+            f'{seen} {"batches show" if seen > 1 else "batch shows"}. At least {5 * ENOUGH} '
+            'measurements say more (--interval, --epochs).'
         )
     return text
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from mmdet.datasets.transforms import LoadAnnotations
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from PIL import Image
@@ -82,6 +83,18 @@ def test_an_image_is_shown_as_its_file_and_as_the_network_gets_it(dataset):
     )
     flags = [each['ignore_flag'] for each in info['instances']]
     assert [each['ignore_flag'] for each in of_input] == sorted(flags)
+    # An evaluation loads truths in the pixels of the file; here they lie where their objects are.
+    scale = np.tile(np.divide(given.shape[1::-1], image.shape[1::-1]), 2)
+    boxes = [each['bbox'] for each in sorted(instances, key=lambda each: each['ignore_flag'])]
+    np.testing.assert_allclose([each['bbox'] for each in of_input], boxes * scale, atol=0.01)
+
+
+def test_an_evaluation_that_loads_no_truths_is_shown_with_them(dataset):
+    expected = of_pipeline(dataset, 0)[1]
+    dataset.pipeline.transforms = [
+        step for step in dataset.pipeline.transforms if not isinstance(step, LoadAnnotations)
+    ]
+    assert of_pipeline(dataset, 0)[1] == expected != []
 
 
 @pytest.mark.slow

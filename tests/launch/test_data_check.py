@@ -257,3 +257,14 @@ def test_any_data_set_of_mmdet_is_looked_through(tmp_path, said):
     assert said(cfg, 'train_dataloader')[0] == {'RBC': [0, 0], 'WBC': [1, 1], 'all': [1, 1]}
     (tmp_path / 'train.json').write_text(json.dumps(dict(content, data_list=images)))
     assert problems(cfg, 'train_dataloader')[0].startswith(f'{tmp_path}/b is missing')
+
+
+def test_images_that_a_hook_is_to_draw_are_among_those_that_train(voc, tmp_path):
+    voc.custom_hooks = [dict(type='MiningVisualizationHook', images=('a', 'b.jpg', 1))]
+    check_data(voc, 'train_dataloader')
+    voc.custom_hooks[0].images = ('a', 'absent', 1)
+    named = (
+        f"MiningVisualizationHook is to draw 'absent', which is no image of {tmp_path}/train.txt"
+    )
+    with pytest.raises(LaunchError, match=re.escape(named)):
+        check_data(voc, 'train_dataloader')
