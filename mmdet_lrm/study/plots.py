@@ -146,7 +146,7 @@ def draw_learning(records: Sequence[Record], name: str, only: str | None = None)
         # From the start, where only the end was evaluated.
         last = max(epoch for each in curves for epoch in each.epochs)
         axes.set(xlabel='epoch', title=names.metric(title), xlim=(0.5, last + 0.5))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         if title == 'loss':
             axes.set_yscale('log')
             axes.yaxis.set_major_formatter(LogFormatter())

@@ -102,6 +102,7 @@ def test_learning_is_drawn_by_loss_and_metric_and_a_single_epoch_is_seen(learned
     (single,) = loss.collections[0].get_segments()
     assert single.tolist() == [[1, 3], [1, 5]]
     assert (loss.get_xlim(), metric.get_xlim()) == ((0.5, 1.5), (0.5, 3.5))
+    assert [tick for tick in loss.get_xticks() if 0.5 <= tick <= 1.5] == [1]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['a']
 
 
