@@ -68,7 +68,7 @@ def in_words(source: Source, chosen: Sequence[Look]) -> list[Text]:
     lines = [
         f'{len(methods)} method{"s" * (len(methods) > 1)}, '
         f'{" or ".join(map(str, sorted(seeds)))} seed{"s" * (max(seeds) > 1)} each, trained for '
-        f'{first.epochs} epoch{"s" * (first.epochs > 1)}{f" on {data}" if data else ""}, '
+        f'{first.epochs} epoch{"s" * (first.epochs != 1)}{f" on {data}" if data else ""}, '
         f'judged by {names.metric(metric)}.'
     ]
     for label, runs in methods.items():
