@@ -28,8 +28,7 @@ class Model:
     def __init__(self, path: str | Path, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        if not Path(path).is_file():
-            raise Problem(f"the model '{path}' is not a file (from {Path.cwd()})")
+        Path(path).stat()  # so that a missing file is called by that
         try:
             self.session = onnxruntime.InferenceSession(str(path), options)
             stored = self.session.get_modelmeta().custom_metadata_map
