@@ -93,7 +93,7 @@ def test_what_is_no_model_or_no_picture_is_one_line(tmp_path, picture):
     model = saved(canned(np.zeros((1, 1, 4)), np.zeros((1, 1, 2))), tmp_path / 'model.onnx')
     for args, said in (
         ((picture, picture), "picture.png' is no model of tools/export_onnx.py"),
-        ((tmp_path / 'absent.onnx', picture), f"No such file or directory: '{tmp_path}/absent.onnx'"),
+        ((tmp_path / 'absent.onnx', picture), 'No such file or directory'),
         ((model, model), "model.onnx' is no picture that OpenCV can read"),
         ((model, picture, picture), 'two of the pictures have one name'),
     ):
