@@ -54,9 +54,9 @@ param_scheduler = [
     dict(
         type='CosineAnnealingLR',
         eta_min_ratio=0.01,
-        begin=1,
+        begin=min(1, max_epochs - 1),
         end=max_epochs,
-        T_max=max_epochs - 1,
+        T_max=max(1, max_epochs - 1),
         by_epoch=True,
         convert_to_iter_based=True,
     ),
