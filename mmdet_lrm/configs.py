@@ -73,11 +73,17 @@ def lengthened(schedule: Sequence[Mapping], old: int, new: int) -> list[dict]:
     """A copy of the ``param_scheduler`` of ``old`` epochs for ``new`` ones.
 
     Parts that end with the training by epoch still do, and T_max, which counts from where a part
-    begins, is as much longer; all others stay.
+    begins, is as much longer; all others stay. A part begins with the last epoch at the latest.
     """
-    return [
-        {**each, 'end': new} | ({'T_max': each['T_max'] + new - old} if 'T_max' in each else {})
-        if each.get('end') == old and each.get('by_epoch', True)
-        else {**each}
-        for each in schedule
-    ]
+    found = []
+    for each in schedule:
+        part = dict(each)
+        if each.get('end') == old and each.get('by_epoch', True):
+            late = max(0, each.get('begin', 0) - (new - 1))
+            part['end'] = new
+            if late:
+                part['begin'] -= late
+            if 'T_max' in each:
+                part['T_max'] += new - old + late
+        found.append(part)
+    return found

@@ -326,6 +326,9 @@ def test_the_schedule_ends_with_the_training(config):
     assert config.train_cfg.max_epochs == 6
     assert (cosine.begin, cosine.end, cosine.T_max) == (1, 6, 5)
     assert warm_up.end == 100
+    change(config, dict(epochs=1))
+    cosine = config.param_scheduler[1]
+    assert (cosine.begin, cosine.end, cosine.T_max) == (0, 1, 1)
 
 
 def test_an_input_size_is_that_of_every_step_that_resizes(config):
