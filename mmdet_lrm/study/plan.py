@@ -243,7 +243,7 @@ def measured(config: Config, study: Study, seed: int, seed_offset: int = 0) -> C
     config.default_hooks.checkpoint.update(save_best=None, max_keep_ckpts=2)
     epochs = config.train_cfg.max_epochs
     if study.evaluate:
-        # From the epoch on whose end is followed by the first that counts.
+        # MMEngine looks for the number of the epoch that comes next, so this is one more.
         config.train_cfg.dynamic_intervals = [(epochs - study.last + 2, 1)]
     else:
         config.train_cfg.val_interval = epochs + 1

@@ -30,6 +30,7 @@ def test_a_diagnosis_is_printed_and_recorded_in_the_place_of_an_older_one(tmp_pa
         result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
         assert result.returncode == 0, result.stderr
     assert 'starting' not in result.stdout  # the second time
+    assert 'Initialized by' not in result.stdout
     assert '| end | 25 % |' in result.stdout and '\nhard_ratio=0.25 ' in result.stdout
     (record,) = read_records(tmp_path / 'x.json')
     assert record.label == 'mine' and record.config == 'yolov2-tiny_kitti'

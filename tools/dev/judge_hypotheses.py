@@ -21,6 +21,7 @@ from mmdet_lrm.study.statistics import Difference
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ('README.md', 'docs/results.md')
 MARKERS = '<!-- hypotheses -->\n', '<!-- end of hypotheses -->'
+ROOM = '<!-- room to gain -->\n', '<!-- end of room to gain -->'
 VARIANT = 'hard_ratio=0.05 nms_iou_thr=0.7'
 CONFIRMED, REFUTED, SMALL = 'confirmed', 'refuted', 'too small to tell'
 SEEDS, OPEN = 5, 'open'  # with fewer
@@ -45,21 +46,26 @@ class Hypothesis:
 
 
 HYPOTHESES = (
-    Hypothesis(
-        'H1', 'it gains 1 AP on red cells, which touch', 'bloodpbc', 'voc/RBC_AP', gain=1.0
-    ),
+    Hypothesis('H1', 'it gains 1 AP on red cells, which touch', 'bloodpbc', 'voc/RBC_AP', gain=1.0),
     Hypothesis(
         'H2', 'it loses no more than 2 AP on platelets, the rarest class', 'bloodpbc',
         'voc/Platelets_AP', gain=-2.0,
     ),
-    Hypothesis(
-        'H3', 'it gains 1 AP in another domain, on fish', 'aquarium', 'voc/fish_AP', gain=1.0
-    ),
+    Hypothesis('H3', 'it gains 1 AP in another domain, on fish', 'aquarium', 'voc/fish_AP', 1.0),
     Hypothesis(
         'H4', 'it gains on red cells at IoU .75 too', 'bloodpbc', 'voc75/RBC_AP', gain=0.0,
         falls_with='H1',
     ),
 )  # fmt: skip
+
+OF_ROOM = {
+    'AP of red cells without a neighbour': 'errors/crowd/RBC/0',
+    'AP of red cells with one': 'errors/crowd/RBC/1',
+    'AP of red cells with two': 'errors/crowd/RBC/2',
+    'found, of 100 objects': 'errors/count/found',
+    'doubles, for 100 objects': 'errors/count/duplicate',
+    'errors of localisation, for 100 objects': 'errors/count/localisation',
+}
 
 
 def main() -> None:
@@ -69,20 +75,22 @@ def main() -> None:
     parser.add_argument('--render', action='store_true', help='write the table into the documents')
     args = parser.parse_args()
     if not args.render:
-        print(made())
+        print(written()[0][2])
         return
-    for document in DOCUMENTS:
+    for document, markers, text in written():
         file = ROOT / document
-        before, rest = file.read_text().split(MARKERS[0])
-        after = rest.split(MARKERS[1])[1]
+        before, rest = file.read_text().split(markers[0])
+        after = rest.split(markers[1])[1]
         beside = file.with_suffix('.new')
-        beside.write_text(f'{before}{MARKERS[0]}{made()}{MARKERS[1]}{after}')
+        beside.write_text(f'{before}{markers[0]}{text}{markers[1]}{after}')
         os.replace(beside, file)
 
 
-def made() -> str:
-    """The table of what is recorded."""
-    return table({each.study: records_of(each.study, ROOT / 'results') for each in HYPOTHESES})
+def written() -> list[tuple[str, tuple[str, str], str]]:
+    """Documents, the markers in them, and the tables between these."""
+    records = {each.study: records_of(each.study, ROOT / 'results') for each in HYPOTHESES}
+    room = (DOCUMENTS[1], ROOM, room_to_gain(records['bloodpbc']))
+    return [*((each, MARKERS, table(records)) for each in DOCUMENTS), room]
 
 
 def records_of(study: str, folder: Path) -> list[Record]:
@@ -95,14 +103,27 @@ def table(records: dict[str, list[Record]]) -> str:
     """A row a hypothesis, of records by study."""
     rows, verdicts = [], {}
     for each in HYPOTHESES:
-        found = difference(records[each.study], each.metric)
+        of, told = records[each.study], [''] * 3
+        if found := difference(of, each.metric):
+            told = [str(found.pairs), baseline_in(of, each.metric), tables.interval(found)]
         verdict = verdicts[each.name] = judge(each, found, verdicts)
-        told = '' if found is None else tables.interval(found)
-        seeds = str(found.pairs) if found else ''
-        rows.append([each.name, each.claim, seeds, told, verdict])
-    return tables.typeset(
-        ['', 'claimed beforehand', 'seeds', 'difference in AP', 'verdict'], rows, texts=2
-    )
+        rows.append([each.name, each.claim, *told, verdict])
+    titles = ['', 'claimed beforehand', 'seeds', 'baseline', 'difference in AP', 'verdict']
+    return tables.typeset(titles, rows, texts=2)
+
+
+def room_to_gain(records: Sequence[Record]) -> str:
+    """A row for each number that tells what was left to gain, of the baseline and by mining."""
+    rows = [
+        [what, baseline_in(records, name), tables.interval(difference(records, name))]
+        for what, name in OF_ROOM.items()
+    ]
+    return tables.typeset(['bloodpbc', 'baseline', 'difference'], rows)
+
+
+def baseline_in(records: Sequence[Record], metric: str) -> str:
+    runs = {each.seed: each for each in records if each.baseline is None}
+    return tables.spread(tables.values(runs, metric, sorted(runs)))
 
 
 def difference(records: Sequence[Record], metric: str) -> Difference | None:
