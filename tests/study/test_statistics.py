@@ -137,6 +137,11 @@ def resampling(monkeypatch):
     return resample_runs
 
 
+def test_the_page_shows_what_is_drawn_from_the_recorded_runs(resampling):
+    shown = resampling.DOCUMENT.read_text().split(resampling.MARKERS[0])[1]
+    assert shown.split(resampling.MARKERS[1])[0] == resampling.table(*resampling.recorded())
+
+
 def test_runs_of_one_method_are_told_apart_as_often_as_intervals_say(resampling):
     # 5 % of draws from normal noise; few values that are drawn from scatter it.
     values = np.random.default_rng(0).normal(0.5, 0.1, 2000)

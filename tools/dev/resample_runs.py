@@ -35,7 +35,7 @@ def main() -> None:
     )
     parser.add_argument('--render', action='store_true', help='write the table into the document')
     args = parser.parse_args()
-    made = table(*(read_records(ROOT / f'results/bccd_{name}.json') for name in STUDIED))
+    made = table(*recorded())
     if not args.render:
         print(made)
         return
@@ -44,6 +44,11 @@ def main() -> None:
     beside = DOCUMENT.with_suffix('.new')
     beside.write_text(f'{before}{MARKERS[0]}{made}{MARKERS[1]}{after}')
     os.replace(beside, DOCUMENT)
+
+
+def recorded() -> list[list[Record]]:
+    """Of each study, its runs."""
+    return [read_records(ROOT / f'results/bccd_{name}.json') for name in STUDIED]
 
 
 def table(itself: list[Record], fewer: list[Record]) -> str:
