@@ -5,8 +5,8 @@ import json
 import fuzz
 import matrix
 import pytest
-import reliability
 import time_training_parts
+import written_tables
 
 
 @pytest.mark.parametrize(
@@ -19,22 +19,24 @@ import time_training_parts
 )
 def test_the_page_shows_its_records(name, record, table, tmp_path):
     page = tmp_path / 'page.md'
-    page.write_text(reliability.DOCUMENT.read_text())
-    reliability.put_table(name, table(json.loads(reliability.record_of(record).read_text())), page)
-    assert page.read_text() == reliability.DOCUMENT.read_text()
+    page.write_text(written_tables.DOCUMENT.read_text())
+    written_tables.put_table(
+        name, table(json.loads(written_tables.record_of(record).read_text())), page
+    )
+    assert page.read_text() == written_tables.DOCUMENT.read_text()
 
 
 def test_a_table_takes_the_place_of_the_one_between_its_marks(tmp_path):
     page = tmp_path / 'page.md'
     page.write_text('a\n<!-- table of x -->\nold\n<!-- end of table of x -->\nb\n')
     for lines in (['new', 'rows'], [r'\1 | x']):
-        reliability.put_table('x', lines, page)
+        written_tables.put_table('x', lines, page)
         text = '\n'.join(lines)
         assert page.read_text() == (
             f'a\n<!-- table of x -->\n{text}\n<!-- end of table of x -->\nb\n'
         )
     with pytest.raises(ValueError, match='0 places for a table of y; it must have one'):
-        reliability.put_table('y', [], page)
+        written_tables.put_table('y', [], page)
 
 
 def test_a_ratio_is_the_median_of_rounds_and_the_first_one_warms_up(monkeypatch):

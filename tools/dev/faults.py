@@ -20,8 +20,8 @@ from pathlib import Path
 from cutting import cut_at, killed_in
 from leavings import result
 from mmengine.runner import Runner, find_latest_checkpoint
-from reliability import put_table
 from toy_training import train_apart
+from written_tables import put_table
 
 from mmdet_lrm.errors import UserError
 

@@ -17,8 +17,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from reliability import put_table, record_of, write_record
 from trials import so_far, try_reader
+from written_tables import put_table, record_of, write_record
 
 RECORD = 'fuzzing'
 READERS = {

@@ -21,7 +21,7 @@ from pathlib import Path
 from cells import run_cell
 from environment import ROOT, STACKS
 from missing import NEWEST_PYTHON, OLDEST_PYTHON
-from reliability import put_table, record_of, write_record
+from written_tables import put_table, record_of, write_record
 
 RECORD = 'matrix'
 PYTHONS = [f'3.{minor}' for minor in range(OLDEST_PYTHON[1], NEWEST_PYTHON[1] + 1)]

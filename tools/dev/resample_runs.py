@@ -11,17 +11,17 @@ trained without a tenth of the labels: an interval below 0 sees it.
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 from interval_methods import paired
+from written_tables import put_table
 
 from mmdet_lrm.study.records import Record, read_records
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / 'docs' / 'intervals.md'
-MARKERS = '<!-- resampled runs -->\n', '<!-- end of resampled runs -->'
+NAME = 'drawn studies'
 STUDIED = 'itself', 'fewer_labels'
 METRICS = {'mAP': 'voc/mAP', 'AP of red cells': 'voc/RBC_AP'}
 SEEDS = 3, 5, 8
@@ -36,14 +36,10 @@ def main() -> None:
     parser.add_argument('--render', action='store_true', help='write the table into the document')
     args = parser.parse_args()
     made = table(*recorded())
-    if not args.render:
+    if args.render:
+        put_table(NAME, made.splitlines(), DOCUMENT)
+    else:
         print(made)
-        return
-    before, rest = DOCUMENT.read_text().split(MARKERS[0])
-    after = rest.split(MARKERS[1])[1]
-    beside = DOCUMENT.with_suffix('.new')
-    beside.write_text(f'{before}{MARKERS[0]}{made}{MARKERS[1]}{after}')
-    os.replace(beside, DOCUMENT)
 
 
 def recorded() -> list[list[Record]]:

@@ -7,8 +7,6 @@ python tools/dev/simulate_intervals.py --render
 """
 
 import argparse
-import os
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -24,9 +22,10 @@ from interval_simulation import (
     conditions,
     measure,
 )
+from written_tables import around_table, put_table
 
 DOCUMENT = Path(__file__).parents[2] / 'docs' / 'intervals.md'
-MARKERS = '<!-- simulated intervals -->\n', '<!-- end of simulation -->'
+NAME = 'simulated intervals'
 # Of each condition: outcomes by method, and how often any of the chosen method's misses.
 Outcomes = dict[Condition, tuple[dict[str, Outcome], float]]
 HOLDS = 4, 6  # percent of misses that an interval of 95 % may have here
@@ -38,19 +37,14 @@ def main() -> None:
     )
     parser.add_argument('--render', action='store_true', help='write the tables into the document')
     args = parser.parse_args()
-    text = DOCUMENT.read_text() if args.render else ''
-    if args.render and not all(marker in text for marker in MARKERS):
-        sys.exit(f'error: {DOCUMENT} lacks the lines {" and ".join(map(repr, MARKERS))}')
+    if args.render:
+        around_table(NAME, DOCUMENT)  # before a minute of work
     outcomes = {each: measure(each, REPETITIONS) for each in conditions()}
     tables = f'{misses_table(outcomes)}\n{power_table(outcomes)}'
-    if not args.render:
+    if args.render:
+        put_table(NAME, tables.splitlines(), DOCUMENT)
+    else:
         print(tables)
-        return
-    before, rest = text.split(MARKERS[0])
-    after = rest.split(MARKERS[1])[1]
-    beside = DOCUMENT.with_suffix('.new')
-    beside.write_text(f'{before}{MARKERS[0]}{tables}{MARKERS[1]}{after}')
-    os.replace(beside, DOCUMENT)
 
 
 def misses_table(outcomes: Outcomes) -> str:

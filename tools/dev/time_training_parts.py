@@ -22,9 +22,9 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from reliability import put_table, record_of, write_record
 from toy_parts import toy_parts
 from toy_training import toy_runner
+from written_tables import put_table, record_of, write_record
 
 import mmdet_lrm
 from mmdet_lrm.kitti.drawing import draw_kitti
