@@ -216,8 +216,9 @@ def in_words(records: Sequence[Record]) -> str:
         + '\n'.join(lines)
         + '\n\nCars are many here and touch, the others are few. On photographs a small share '
         'gained on one set of blood\ncells, where objects of a frequent class touch and are '
-        'missed; rare classes want a quarter or more, and nothing\ngained on other cells and on '
-        'KITTI: see "Does it help?" in the README. Small trainings on drawn images tell no more.'
+        'missed; other cells and KITTI gained nothing, aquariums\nlost, and rare classes want a '
+        'quarter or more: see "Does it help?" in the README. Small trainings on drawn\nimages '
+        'tell no more.'
     )
 
 

@@ -59,10 +59,10 @@ ROOM = {
     'AP without a neighbour': 'errors/crowd/{}/0',
     'AP with one': 'errors/crowd/{}/1',
     'AP with two': 'errors/crowd/{}/2',
-    'found, of 100 objects': 'errors/count/found',
-    'doubles, for 100 objects': 'errors/count/duplicate',
-    'errors of localisation, for 100': 'errors/count/localisation',
-    'alarms on background, for 100': 'errors/count/background',
+    'found': 'errors/count/found',
+    'doubles': 'errors/count/duplicate',
+    'errors of localisation': 'errors/count/localisation',
+    'false alarms on background': 'errors/count/background',
     'of these, between objects': 'errors/count/between',
 }
 
