@@ -37,6 +37,9 @@ def test_a_table_takes_the_place_of_the_one_between_its_marks(tmp_path):
         )
     with pytest.raises(ValueError, match='0 places for a table of y; it must have one'):
         written_tables.put_table('y', [], page)
+    page.write_text('<!-- end of table of x -->\n<!-- table of x -->\n')
+    with pytest.raises(ValueError, match='0 places for a table of x'):
+        written_tables.put_table('x', [], page)
 
 
 def test_a_ratio_is_the_median_of_rounds_and_the_first_one_warms_up(monkeypatch):

@@ -56,6 +56,7 @@ HYPOTHESES = (
 
 TOUCHING = {'bloodpbc': 'RBC', 'aquarium': 'fish'}  # by study, its class of H1 and H3
 ROOM = {
+    'mean AP of all classes': 'voc/mAP',
     'AP without a neighbour': 'errors/crowd/{}/0',
     'AP with one': 'errors/crowd/{}/1',
     'AP with two': 'errors/crowd/{}/2',

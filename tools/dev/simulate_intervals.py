@@ -38,7 +38,10 @@ def main() -> None:
     parser.add_argument('--render', action='store_true', help='write the tables into the document')
     args = parser.parse_args()
     if args.render:
-        around_table(NAME, DOCUMENT)  # before a minute of work
+        try:
+            around_table(NAME, DOCUMENT)  # before a minute of work
+        except ValueError as error:
+            parser.error(str(error))
     outcomes = {each: measure(each, REPETITIONS) for each in conditions()}
     tables = f'{misses_table(outcomes)}\n{power_table(outcomes)}'
     if args.render:

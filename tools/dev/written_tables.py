@@ -6,6 +6,7 @@ Standard library only.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,16 +27,17 @@ def around_table(name: str, document: Path = DOCUMENT) -> tuple[str, str, str]:
     Raises:
         ValueError: it has none of these marks, or several.
     """
-    text = document.read_text()
     begin, end = f'<!-- table of {name} -->\n', f'<!-- end of table of {name} -->'
-    if not text.count(begin) == text.count(end) == 1:
+    between = re.compile(rf'(?<={re.escape(begin)}).*?(?={re.escape(end)})', re.DOTALL)
+    text = document.read_text()
+    found = list(between.finditer(text))
+    if len(found) != 1:
         raise ValueError(
-            f'{document} has {text.count(begin)} places for a table of {name}; it must have one, '
-            f"between the lines '{begin.strip()}' and '{end}'"
+            f'{document} has {len(found)} places for a table of {name}; it must have one, between '
+            f"the lines '{begin.strip()}' and '{end}'"
         )
-    before, rest = text.split(begin)
-    table, after = rest.split(end)
-    return before + begin, table, end + after
+    (table,) = found
+    return text[: table.start()], table[0], text[table.end() :]
 
 
 def record_of(name: str) -> Path:
