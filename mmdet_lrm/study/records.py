@@ -1,9 +1,12 @@
 """What is kept of a finished training: one schema, read and written here alone."""
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from ..training.files import write_whole
 from .fairness import StudyError
@@ -27,7 +30,10 @@ class Record:
     """Stem of the config's file."""
     seed: int
     metrics: dict[str, float | None]
-    """By name, as MMEngine reports them: the mean of the last epochs that the study asks for."""
+    """By name, as MMEngine reports them: the mean of the last epochs that the study asks for.
+
+    A file leaves them out where :func:`mean_of_last` of the evaluations is the same.
+    """
     changes: dict[str, str] = field(default_factory=dict)
     """By key of the config, the repr of the value by which the method differs from its baseline."""
     common: dict[str, str] = field(default_factory=dict)
@@ -46,7 +52,7 @@ class Record:
     evaluations: dict[str, list] = field(default_factory=dict)
     """The metrics of each evaluated ``epoch``."""
     losses: dict[str, list] = field(default_factory=dict)
-    """The training loss, and its terms, of the last iterations of each ``epoch``."""
+    """The training ``loss`` of the last iterations of each ``epoch``."""
     diagnosis: dict[str, list] = field(default_factory=dict)
     """Shares of the gradient at each measured iteration, ``iter``."""
     errors: dict[str, float | None] = field(default_factory=dict)
@@ -67,7 +73,7 @@ def read_records(path: Path) -> list[Record]:
     try:
         content = json.loads(path.read_text())
         shared, records = content['shared'], content['records']
-        return [Record(**shared, **own) for own in records]
+        return [_record(shared | own) for own in records]
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise StudyError(
             f"'{path}' holds no records ({type(error).__name__}: {error}); take the file from git, "
@@ -75,23 +81,39 @@ def read_records(path: Path) -> list[Record]:
         ) from error
 
 
+def _record(fields: dict) -> Record:
+    if 'metrics' in fields:
+        return Record(**fields)
+    found = Record(metrics={}, **fields)
+    return replace(found, metrics=mean_of_last(found.evaluations, found.last))
+
+
 def write_records(records: Sequence[Record], path: Path) -> None:
     """As JSON with a record a line, so that a change of one run is a change of one line."""
-    fields = [asdict(record) for record in records]
+    fields = [_fields(record) for record in records]
     shared = {
         key: value
         for key, value in (fields[0] if fields else {}).items()
         if key not in OWN and value and all(each[key] == value for each in fields)
     }
     lines = [
-        json.dumps(
-            {k: v for k, v in each.items() if k in OWN or (v and k not in shared)}, allow_nan=False
-        )
+        _json({k: v for k, v in each.items() if k in OWN or (v and k not in shared)})
         for each in fields
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = ',\n'.join(lines)
-    write_whole(path, f'{{"shared": {json.dumps(shared)},\n"records": [\n{rows}\n]}}\n')
+    write_whole(path, f'{{"shared": {_json(shared)},\n"records": [\n{rows}\n]}}\n')
+
+
+def _fields(record: Record) -> dict:
+    fields = asdict(record)
+    if record.metrics == mean_of_last(record.evaluations, record.last):
+        del fields['metrics']
+    return fields
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, allow_nan=False, separators=(',', ':'))
 
 
 def put_record(record: Record, path: Path) -> None:
@@ -103,3 +125,23 @@ def put_record(record: Record, path: Path) -> None:
     else:
         records.append(record)
     write_records(records, path)
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+def mean_of_last(evaluations: dict[str, list], number: int) -> dict[str, float | None]:
+    """Metrics over the last evaluated epochs; None where one of them has no value."""
+    found = {}
+    for name, values in evaluations.items():
+        last = values[-number:]
+        if name != 'epoch':
+            found[name] = None if None in last else kept(float(np.mean(last)))
+    return found
+
+
+def kept(value: object, digits: int = 4) -> object:
+    """A value for JSON, which has no NaN; four digits are more than chance leaves of any metric."""
+    if not isinstance(value, float):
+        return value
+    return round(value, digits) if math.isfinite(value) else None

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 from mmengine.config import Config
 
 from ..launch import config_path, find_datasets
@@ -12,8 +11,8 @@ from ..mining.diagnosis import stages
 from .detections import summary_of_dump
 from .fairness import StudyError
 from .plan import Run
-from .records import Record
-from .trainings import Training, Trainings, kept, run_dir
+from .records import Record, kept, mean_of_last
+from .trainings import Training, Trainings, run_dir
 
 # In these a record says to which run of which study it belongs.
 OF_RUN = ('label', 'baseline', 'config', 'seed', 'changes', 'common', 'epochs', 'last')
@@ -114,16 +113,6 @@ def of_run(run: Run) -> dict[str, object]:
         epochs=run.config.train_cfg.max_epochs,
         last=run.study.last,
     )
-
-
-def mean_of_last(evaluations: dict[str, list], number: int) -> dict[str, float | None]:
-    """Metrics over the last evaluated epochs; None where one of them has no value."""
-    found = {}
-    for name, values in evaluations.items():
-        last = values[-number:]
-        if name != 'epoch':
-            found[name] = None if None in last else kept(float(np.mean(last)))
-    return found
 
 
 def image_lists(config: Config) -> str:

@@ -11,9 +11,9 @@ from mmengine.config import Config
 from ..errors import UserError
 from .fairness import differences
 from .plan import run_name
-from .records import Record, read_records
+from .records import Record, mean_of_last, read_records
 from .report import columns
-from .runs import image_lists, mean_of_last
+from .runs import image_lists
 from .trainings import FINISHED, read_finished, read_logs
 
 RECORDS = 'records.json'

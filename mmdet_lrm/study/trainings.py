@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import platform
 import subprocess
@@ -23,6 +22,7 @@ from ..errors import UserError
 from ..mining.diagnosis import PREFIX
 from ..training.files import write_whole
 from ..training.lock import locked
+from .records import kept
 
 PACKAGE = Path(mmdet_lrm.__file__).parent
 PROGRAM = PACKAGE / '.mim' / 'tools' / 'train.py'
@@ -48,7 +48,7 @@ class Logs:
     evaluations: dict[str, list] = field(default_factory=dict)
     """The metrics of each evaluated ``epoch``."""
     losses: dict[str, list] = field(default_factory=dict)
-    """The loss, and its terms, of the last iterations of each ``epoch``."""
+    """The ``loss`` of the last iterations of each ``epoch``; its terms stay in the log."""
     diagnosis: dict[str, list] = field(default_factory=dict)
     """Shares of the gradient at each measured iteration, ``iter``."""
 
@@ -219,8 +219,7 @@ def read_logs(work_dir: Path) -> Logs:
             own = {key.removeprefix(PREFIX): value for key, value in values.items()}
             diagnosis[row['step']] = dict(iter=row['step'], **own)
         elif 'loss' in row:
-            terms = {key: value for key, value in row.items() if key.startswith('loss')}
-            losses[row['epoch']] = dict(epoch=row['epoch'], **terms)
+            losses[row['epoch']] = dict(epoch=row['epoch'], loss=row['loss'])
         elif values:
             evaluations[row['step']] = dict(epoch=row['step'], **values)
     return Logs(columns(evaluations, 4), columns(losses, 4), columns(diagnosis, 3))
@@ -240,13 +239,6 @@ def columns(rows: Mapping[int, dict], digits: int) -> dict[str, list]:
     ordered = [rows[number] for number in sorted(rows)]
     names = dict.fromkeys(name for row in ordered for name in row)
     return {name: [kept(row.get(name), digits) for row in ordered] for name in names}
-
-
-def kept(value: object, digits: int = 4) -> object:
-    """A value for JSON, which has no NaN; four digits are more than chance leaves of any metric."""
-    if not isinstance(value, float):
-        return value
-    return round(value, digits) if math.isfinite(value) else None
 
 
 # --- watching processes ---------------------------------------------------------------------------

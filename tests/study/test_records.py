@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mmdet_lrm.study.fairness import StudyError
-from mmdet_lrm.study.records import Record, put_record, read_records, write_records
+from mmdet_lrm.study.records import Record, mean_of_last, put_record, read_records, write_records
 
 
 def record(label, seed, value, **more):
@@ -35,6 +35,24 @@ def test_what_all_records_share_is_written_once_and_a_record_is_a_line(tmp_path)
         'seed': 0,
         'metrics': {'voc/mAP': 0.5},
     }
+
+
+def test_a_metric_is_the_mean_of_the_last_epochs():
+    evaluations = {'epoch': [5, 9, 10], 'a': [9.0, 2.0, 4.0], 'b': [9.0, None, 4.0]}
+    assert mean_of_last(evaluations, 1) == {'a': 4.0, 'b': 4.0}
+    assert mean_of_last(evaluations, 2) == {'a': 3.0, 'b': None}
+    assert mean_of_last(evaluations, 3) == {'a': 5.0, 'b': None}
+
+
+def test_metrics_are_not_written_beside_the_evaluations_that_they_are_the_mean_of(tmp_path):
+    file = tmp_path / 'x.json'
+    evaluations = {'epoch': [7, 8], 'voc/mAP': [0.25, 0.75]}
+    mean = record('a', 0, 0.5, evaluations=evaluations, last=2)
+    other = record('b', 0, 0.75, evaluations=evaluations, last=2)
+    write_records([mean, other, Record('c', None, 'a', 0, {})], file)
+    rows = [json.loads(line.rstrip(',')) for line in file.read_text().splitlines()[2:-1]]
+    assert ['metrics' in row for row in rows] == [False, True, False]
+    assert read_records(file) == [mean, other, Record('c', None, 'a', 0, {})]
 
 
 def test_a_value_that_json_lacks_is_refused_and_the_old_records_stay(tmp_path):

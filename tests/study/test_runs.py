@@ -1,4 +1,4 @@
-"""From runs to records: means of the last epochs, parts of a study, and their merging."""
+"""From runs to records: what they hold, parts of a study, and their merging."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,6 @@ from mmdet_lrm.study.plan import make_plan
 from mmdet_lrm.study.reading import compare, diagnose
 from mmdet_lrm.study.records import Record
 from mmdet_lrm.study.runs import (
-    mean_of_last,
     merge,
     of_run,
     part,
@@ -23,13 +22,6 @@ from mmdet_lrm.study.trainings import Logs, Spent, Training
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 TINY = str(CONFIGS / 'yolov2-tiny_kitti.py')
-
-
-def test_a_metric_is_the_mean_of_the_last_epochs():
-    evaluations = {'epoch': [5, 9, 10], 'a': [9.0, 2.0, 4.0], 'b': [9.0, None, 4.0]}
-    assert mean_of_last(evaluations, 1) == {'a': 4.0, 'b': 4.0}
-    assert mean_of_last(evaluations, 2) == {'a': 3.0, 'b': None}
-    assert mean_of_last(evaluations, 3) == {'a': 5.0, 'b': None}
 
 
 def training(**logs):

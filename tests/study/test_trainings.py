@@ -40,7 +40,7 @@ def test_what_an_interruption_repeated_counts_once_and_the_later_time(tmp_path):
     write_log(tmp_path / '20260102_000000', second)
     found = read_logs(tmp_path)
     assert found.evaluations == {'epoch': [1, 2], 'kitti/moderate_AP40': [1.0, 3.0]}
-    assert found.losses == {'epoch': [1, 2], 'loss': [8.0, 6.0], 'loss_a': [1.0, 1.0]}
+    assert found.losses == {'epoch': [1, 2], 'loss': [8.0, 6.0]}
     assert found.diagnosis == {'iter': [11, 21], '0.25/missed': [0.25, None]}
 
 
