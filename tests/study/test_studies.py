@@ -18,7 +18,10 @@ PLANNED = [
     ROOT / f'configs/studies/{name}.py' for name in ('bloodpbc', 'bloodpbc_instead', 'aquarium')
 ]
 # In training, and without a record yet.
-AHEAD = [ROOT / 'configs/studies/bccd_release_long.py']
+AHEAD = [
+    ROOT / f'configs/studies/{name}.py'
+    for name in ('bccd_release_long', 'aquarium_drift', 'bloodpbc_drift')
+]
 # For a GPU that is not here.
 KIT = [
     ROOT / f'configs/studies/{name}.py'
