@@ -10,17 +10,20 @@ A document holds
   ``<!-- end of performance -->``;
 - links to ``plots/NAME-KIND.png``, a kind of :data:`.plots.KINDS`, to ``plots/summary.png``, and to
   ``plots/performance.png``.
+
+Records are ``results/NAME.json``, or the finished parts of it in ``results/parts``.
 """
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
 
 from ..training.files import write_whole
 from . import performance, plots, report, summary, tables
-from .records import Record, read_records
+from .records import Record, read_records, records_of
 
 DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
 BLOCK = re.compile(
@@ -94,9 +97,10 @@ def read_columns(text: str, document: Path) -> dict[str, str]:
 
 
 def recorded(path: Path, document: Path) -> list[Record]:
-    if not path.is_file():
+    found = records_of(path.stem, path.parent)
+    if not found:
         raise tables.ReportError(f"{document} shows '{path}', which is no file of records")
-    return read_records(path)
+    return found
 
 
 def measured(document: Path, root: Path) -> performance.Performance:
@@ -117,11 +121,16 @@ def all_gains(root: Path) -> list[summary.Gain]:
     found = []
     for file in sorted((root / 'results').glob('*.json')):
         if file.stem not in (*NO_STUDIES, *OF_COMPARING):
-            study = root / 'configs' / 'studies' / f'{file.stem}.py'
-            told = Config.fromfile(study) if study.is_file() else {}
+            told = told_by(file.stem, root)
             records = read_records(file)
             found += summary.gains(file.stem, records, told.get('metric'), told.get('main', ()))
     return found
+
+
+def told_by(study: str, root: Path) -> Mapping[str, object]:
+    """What the file of a study sets; nothing without one."""
+    file = root / 'configs' / 'studies' / f'{study}.py'
+    return Config.fromfile(file) if file.is_file() else {}
 
 
 def render(start: Path) -> list[Path]:
@@ -150,7 +159,8 @@ def draw(name: str, kind: str, document: Path, root: Path) -> plots.Figure:
     if not kind:
         return summary.draw(all_gains(root))
     records = recorded(root / 'results' / f'{name}.json', document)
-    figure = plots.KINDS[kind](records, next(iter(report.columns(records).values())))
+    metric = told_by(name, root).get('metric') or next(iter(report.columns(records).values()))
+    figure = plots.KINDS[kind](records, metric)
     if figure is None:
         raise tables.ReportError(f'{document} shows {name}-{kind}.png; its records have no {kind}')
     return figure

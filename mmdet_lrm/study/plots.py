@@ -291,6 +291,7 @@ OF_ERROR = {
     'missed': 'missed',
 }
 OF_ERRORS = {'count': 'errors for 100 objects', 'gain': 'mean AP gained without'}
+RARE = 0.001  # share of the objects of a class, up to which its AP is that of an object or two
 MARKERS = 'osD^vPX'  # of methods, so that they are told apart without their colours
 
 
@@ -342,27 +343,28 @@ def _draw_error_rows(axes: Axes, methods: dict[str, dict[str, list[float]]]) -> 
     axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
-def crowded_class(records: Sequence[Record]) -> str | None:
-    """The class with the smallest share of objects that have no neighbour."""
+def crowded_class(records: Sequence[Record], metric: str) -> str | None:
+    """The class whose AP a metric is; of a mean, that with most objects beside a neighbour."""
     alone = {
         name.split('/')[1]: share
         for record in records
         for name, share in record.errors.items()
         if name.startswith('share/') and name.endswith('/0')
     }
-    return min(alone, key=alone.get, default=None)
+    own = metric.rpartition('/')[2].removesuffix('_AP')
+    return own if own in alone else min(alone, key=alone.get, default=None)
 
 
 def crowd_curves(records: Sequence[Record], name: str) -> tuple[list[float], list[Curve]]:
     """Of a class, the share of its objects with 0, 1, 2 and more neighbours, and AP by them.
 
-    Both in percent. A group is there if all records have it; ``epochs`` of a curve are numbers of
-    neighbours.
+    Both in percent. A group is there if all records have it, and more than ``RARE`` of the objects;
+    ``epochs`` of a curve are numbers of neighbours.
     """
     groups = [
         group
         for group in range(CROWDS)
-        if all(f'crowd/{name}/{group}' in record.errors for record in records)
+        if all(record.errors.get(f'share/{name}/{group}', 0) > RARE for record in records)
     ]
     curves = []
     for label, runs in by_label(records).items():
@@ -375,9 +377,9 @@ def crowd_curves(records: Sequence[Record], name: str) -> tuple[list[float], lis
 
 @matplotlib.rc_context(STYLE)
 def draw_crowds(records: Sequence[Record], name: str) -> Figure | None:
-    """AP of the class that is most crowded by the number of neighbours of its objects."""
+    """AP of :func:`crowded_class` by the number of neighbours of its objects."""
     records = [record for record in records if record.errors]
-    crowded = crowded_class(records)
+    crowded = crowded_class(records, name)
     if crowded is None:
         return None
     shares, curves = crowd_curves(records, crowded)

@@ -81,6 +81,15 @@ def read_records(path: Path) -> list[Record]:
         ) from error
 
 
+def records_of(study: str, folder: Path) -> list[Record]:
+    """Of ``folder/STUDY.json``; until it is there, of its parts that are in ``folder/parts``."""
+    whole = folder / f'{study}.json'
+    # By length first, so that part 2 comes before part 11.
+    parts = sorted(folder.glob(f'parts/{study}.part*of*.json'), key=lambda it: (len(it.name), it))
+    files = [whole] if whole.is_file() else parts
+    return [record for file in files for record in read_records(file)]
+
+
 def _record(fields: dict) -> Record:
     if 'metrics' in fields:
         return Record(**fields)

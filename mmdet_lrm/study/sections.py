@@ -180,9 +180,9 @@ def error_tables(records: Sequence[Record]) -> list[Table]:
     ]
 
 
-def crowd_table(records: Sequence[Record]) -> list[Table]:
-    """AP of the most crowded class by neighbours; empty unless all records have errors."""
-    crowded = crowded_class(records)
+def crowd_table(records: Sequence[Record], metric: str) -> list[Table]:
+    """AP by neighbours, of ``crowded_class``; empty unless all records have errors."""
+    crowded = crowded_class(records, metric)
     if crowded is None or not all(record.errors for record in records):
         return []
     named = {
@@ -220,7 +220,7 @@ def errors(source: Source) -> list[Text | Table | Pictures]:
 
 
 def crowds(source: Source) -> list[Table | Pictures]:
-    found = crowd_table(source.records)
+    found = crowd_table(source.records, source.metric)
     figure = plots.draw_crowds(source.records, source.metric) if found else None
     if figure is None:
         return []

@@ -52,24 +52,25 @@ def values(runs: dict[int, Record], name: str, seeds: Sequence[int]) -> list[flo
 
 
 def differences(methods: Methods, name: str, confidence: float = 0.95) -> dict[str, Difference]:
-    """Of each variant to its baseline, on the seeds that all with this baseline have.
+    """Of each variant to its baseline, on the seeds that both have.
 
     Raises:
-        ReportError: a baseline and its variants share no seed.
+        ReportError: a variant shares no seed with its baseline.
     """
-    groups: dict[str, list[str]] = {}
+    found = {}
     for label, runs in methods.items():
         baseline = baseline_of(runs)
-        if baseline is not None:
-            groups.setdefault(baseline, [baseline]).append(label)
-    found = {}
-    for labels in groups.values():
-        seeds = sorted(set.intersection(*(set(methods[label]) for label in labels)))
+        if baseline is None:
+            continue
+        theirs = methods[baseline]
+        seeds = sorted(runs.keys() & theirs.keys())
         if not seeds:
-            given = ', '.join(f'{label}: {sorted(methods[label])}' for label in labels)
-            raise ReportError(f'methods that are compared need a seed in common; seeds of {given}')
-        group = [values(methods[label], name, seeds) for label in labels]
-        found |= zip(labels[1:], paired_over_seeds(group, confidence), strict=True)
+            raise ReportError(
+                'methods that are compared need a seed in common; seeds of '
+                f'{baseline}: {sorted(theirs)}, {label}: {sorted(runs)}'
+            )
+        pair = [values(each, name, seeds) for each in (theirs, runs)]
+        (found[label],) = paired_over_seeds(pair, confidence)
     return found
 
 

@@ -53,6 +53,14 @@ def test_what_a_study_of_many_variants_tells_stands_in_its_file(project, study_o
     assert [gain.variant for gain in documents.all_gains(project)] == ['c', 'f']
 
 
+def test_a_plot_is_of_the_metric_that_decides_in_the_study(project, records):
+    more = [replace(each, metrics=each.metrics | {'voc/x_AP': 0.5}) for each in records]
+    write_records(more, project / 'results/r.json')
+    (project / 'configs/studies/r.py').write_text("metric = 'voc/x_AP'\n")
+    (axes,) = documents.draw('r', 'differences', project / 'README.md', project).axes
+    assert axes.get_xlabel().startswith('x\xa0AP: ')
+
+
 def test_rendering_writes_changed_documents_and_the_plots_that_they_show(project):
     (project / 'README.md').write_text('![all](docs/plots/summary.png)\n' + TABLE.format('old\n'))
     why = '![one](plots/r-differences.png) ![other](plots/idea.png)'

@@ -4,7 +4,6 @@ import judge_hypotheses
 import pytest
 from written_tables import around_table
 
-from mmdet_lrm.study.records import write_records
 from mmdet_lrm.study.statistics import Difference
 
 H1, H2, H3, H4 = judge_hypotheses.HYPOTHESES
@@ -50,16 +49,6 @@ def test_the_thinned_variant_alone_is_compared_on_the_seeds_that_it_shares(study
     found = judge_hypotheses.difference(runs, 'voc/RBC_AP')
     assert (found.pairs, found.mean) == (2, pytest.approx(2.0))
     assert judge_hypotheses.difference(runs[:4], 'voc/RBC_AP') is None
-
-
-def test_parts_count_until_the_whole_is_recorded(study_of, tmp_path):
-    runs = study_of('voc/RBC_AP', {'base': [0.5, 0.6]})
-    (tmp_path / 'parts').mkdir()
-    for number, run in enumerate(runs, start=1):
-        write_records([run], tmp_path / f'parts/cells.part{number}of2.json')
-    assert judge_hypotheses.records_of('cells', tmp_path) == runs
-    write_records(runs[:1], tmp_path / 'cells.json')
-    assert judge_hypotheses.records_of('cells', tmp_path) == runs[:1]
 
 
 def test_what_was_left_to_gain_is_of_the_baseline_and_of_mining_by_the_class_of_each_study(

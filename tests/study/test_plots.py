@@ -205,6 +205,8 @@ def judged(records):
                 'share/cell/0': 0.75,
                 'crowd/cell/1': 0.5 + 0.1 * record.seed,
                 'share/cell/1': 0.25,
+                'crowd/cell/3': 1.0,  # of an object or two
+                'share/cell/3': 0.001,
                 'crowd/rare/0': 0.3,
                 'share/rare/0': 1.0,
             },
@@ -226,14 +228,15 @@ def test_errors_are_drawn_in_percent_with_the_mean_and_each_seed(judged):
     assert [text.get_text() for text in counts.get_yticklabels()] == ['duplicate', 'missed']
 
 
-def test_crowds_are_those_of_the_class_with_most_neighbours(judged):
-    shares, (baseline, _) = plots.crowd_curves(judged, plots.crowded_class(judged))
+def test_crowds_are_those_of_the_class_with_most_neighbours_or_of_the_metric(judged):
+    shares, (baseline, _) = plots.crowd_curves(judged, plots.crowded_class(judged, MAP))
     assert shares == [75, 25]
     assert baseline.epochs == [0, 1]
     for values, right in zip(baseline[2:], ([90, 60], [90, 50], [90, 70]), strict=True):
         assert values.tolist() == pytest.approx(right)
     (axes,) = plots.draw_crowds(judged, MAP).axes
     assert axes.get_title() == 'AP of cell'
+    assert plots.crowded_class(judged, 'voc/rare_AP') == 'rare'
     assert [text.get_text() for text in axes.get_xticklabels()] == ['0\n(75 %)', '1\n(25 %)']
 
 

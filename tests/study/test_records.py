@@ -5,7 +5,14 @@ import json
 import pytest
 
 from mmdet_lrm.study.fairness import StudyError
-from mmdet_lrm.study.records import Record, mean_of_last, put_record, read_records, write_records
+from mmdet_lrm.study.records import (
+    Record,
+    mean_of_last,
+    put_record,
+    read_records,
+    records_of,
+    write_records,
+)
 
 
 def record(label, seed, value, **more):
@@ -21,6 +28,16 @@ def test_records_are_read_as_they_were_written(tmp_path):
     ]
     write_records(records, file)
     assert read_records(file) == records
+
+
+def test_parts_count_until_the_whole_is_recorded(study_of, tmp_path):
+    runs = study_of('voc/mAP', {'base': [0.5, 0.6]})
+    (tmp_path / 'parts').mkdir()
+    for number, run in zip((2, 11), runs, strict=True):
+        write_records([run], tmp_path / f'parts/cells.part{number}of11.json')
+    assert records_of('cells', tmp_path) == runs
+    write_records(runs[:1], tmp_path / 'cells.json')
+    assert records_of('cells', tmp_path) == runs[:1]
 
 
 def test_what_all_records_share_is_written_once_and_a_record_is_a_line(tmp_path):

@@ -37,7 +37,7 @@ def recorded():
 
 def test_every_recorded_comparison_stands_in_a_document(recorded):
     texts = [document.read_text() for document in DOCUMENTS]
-    assert recorded == {block['file'] for text in texts for block in BLOCK.finditer(text)} - {None}
+    assert recorded <= {block['file'] for text in texts for block in BLOCK.finditer(text)}
 
 
 def test_all_records_have_less_than_600_kb(recorded):

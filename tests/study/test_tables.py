@@ -41,10 +41,11 @@ def test_a_single_seed_is_called_one_in_the_place_of_an_interval(study_of):
     assert table.splitlines()[3] == '| b | 1 | 12.5 | +2.5, one seed |'
 
 
-def test_methods_are_compared_on_the_seeds_that_all_have(study_of):
-    found = study_of(AP, {'a': [10.0, 20.0, 90.0], 'b': [11.0, 23.0], 'c': [10.0, 20.0, 90.0]})
+def test_a_variant_is_compared_on_the_seeds_that_it_shares_with_its_baseline(study_of):
+    found = study_of(AP, {'a': [10.0, 20.0, 90.0], 'b': [11.0, 23.0], 'c': [10.0, 20.0, 93.0]})
     changes = tables.differences(tables.by_label(found), AP)
-    assert {label: change.mean for label, change in changes.items()} == {'b': 2.0, 'c': 0.0}
+    of = {label: (change.mean, change.pairs) for label, change in changes.items()}
+    assert of == {'b': (2.0, 2), 'c': (1.0, 3)}
 
 
 def test_a_metric_that_is_not_defined_is_no_number(study_of):

@@ -16,7 +16,7 @@ from pathlib import Path
 from written_tables import put_table
 
 from mmdet_lrm.study import tables
-from mmdet_lrm.study.records import Record, read_records
+from mmdet_lrm.study.records import Record, records_of
 from mmdet_lrm.study.statistics import Difference
 
 ROOT = Path(__file__).parents[2]
@@ -86,12 +86,6 @@ def written() -> list[tuple[str, str, str]]:
     records = {each.study: records_of(each.study, ROOT / 'results') for each in HYPOTHESES}
     room = DOCUMENTS[1], OF_ROOM, room_to_gain(records)
     return [*((each, NAME, table(records)) for each in DOCUMENTS), room]
-
-
-def records_of(study: str, folder: Path) -> list[Record]:
-    whole = folder / f'{study}.json'
-    files = [whole] if whole.is_file() else sorted(folder.glob(f'parts/{study}.part*.json'))
-    return [record for file in files for record in read_records(file)]
 
 
 def table(records: dict[str, list[Record]]) -> str:
