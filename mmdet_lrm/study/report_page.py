@@ -29,7 +29,7 @@ def write(source: Source, file: Path) -> str:
     page = render(f'Report: {source.title}', sections(source, looks))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, page)
-    found = [*error_tables(source.records), *crowd_table(source.records)]
+    found = [*error_tables(source.records), *crowd_table(source.records, source.metric)]
     return '\n'.join(as_text(table) for table in found)
 
 
