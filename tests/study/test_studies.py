@@ -20,7 +20,7 @@ PLANNED = [
 # In training, and without a record yet.
 AHEAD = [
     ROOT / f'configs/studies/{name}.py'
-    for name in ('bccd_release_long', 'aquarium_drift', 'bloodpbc_drift')
+    for name in ('aquarium_drift', 'bloodpbc_drift')
 ]
 # For a GPU that is not here.
 KIT = [
