@@ -29,7 +29,7 @@ def method(label: str) -> str:
     file = re.fullmatch(r'[^_ ]+_([^_ ]+)_[^_ ]+', label)
     if file and file[1] in FILES:
         return FILES[file[1]]
-    return re.sub(r'([\w.]+)=(\S+)( (?=[\w.]+=))?', _option, label)
+    return re.sub(r'([\w.]+)=(\S+?)(?=,?(?: |$))( (?=[\w.]+=))?', _option, label)
 
 
 def _option(found: re.Match) -> str:

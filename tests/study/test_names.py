@@ -9,6 +9,7 @@ from mmdet_lrm.study import names
         ('hard_ratio=0.05 nms_iou_thr=0.7', 'K 5 %, thinned at 0.7'),
         ('hard_ratio=0.25 scope=level', 'K 25 %, per level'),
         ('hard_ratio=0.25 scope=image', 'K 25 %, scope image'),
+        ('hard_ratio=0.05, released', 'K 5 %, released'),
         ('yolov3-mobilenetv2_bccd, hard_ratio=0.25', 'yolov3-mobilenetv2_bccd, K 25 %'),
         ('optim_wrapper.optimizer.lr=0.004', 'lr 0.004'),
         ('yolov2-tiny_lrm-late_bccd', 'LRM, begun late'),
