@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import UserError
 from ..mining.late_report import LateReport
@@ -15,7 +15,7 @@ class TruthError(UserError):
     """A box or a label that nothing can be learnt from."""
 
 
-class TruthCheck:
+class TruthCheck(nn.Module):
     """Refuse truths that would spoil the weights or end in an error that names no cause.
 
     A box must be finite, with x1 < x2 and y1 < y2, a label in [0, C). Boxes may reach beyond the
@@ -23,6 +23,7 @@ class TruthCheck:
     """
 
     def __init__(self, num_classes: int) -> None:
+        super().__init__()
         self.num_classes = num_classes
         self._late = LateReport()
 

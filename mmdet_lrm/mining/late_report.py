@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _COMPILED = (
     'A truth or a loss is not finite, or a label is not one of the classes. Train without '
@@ -11,19 +11,31 @@ _COMPILED = (
 )
 
 
-class LateReport:
+class LateReport(nn.Module):
     """Raise for flags, at once on the CPU, and on an accelerator in the next call.
 
     Reading an accelerator's flags in the same step would wait for all queued work, so they travel
-    to the host in the background and are read one call later.
+    to the host in the background and are read one call later. Those of the last step before a
+    checkpoint or an evaluation are read there, which is why this is a module: weights that a NaN
+    has spoilt are neither written nor evaluated as if nothing had been.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._pending = None
 
     def __reduce__(self) -> tuple:
         # A CUDA event cannot be copied; a copied model (an EMA, say) starts with nothing pending.
         return LateReport, ()
+
+    def train(self, mode: bool = True) -> 'LateReport':
+        if not mode:
+            self._raise_pending()
+        return super().train(mode)
+
+    def _save_to_state_dict(self, *args, **kwargs) -> None:
+        self._raise_pending()
+        super()._save_to_state_dict(*args, **kwargs)
 
     def check(
         self, bad: Tensor, error: Callable[[Tensor, str], Exception], wait: bool = False
@@ -42,16 +54,19 @@ class LateReport:
         if wait or not bad.is_cuda:
             _raise_if_any(bad, error, '')
             return
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            flags, arrived, past_error = pending
-            arrived.synchronize()
-            _raise_if_any(flags, past_error, ' in the previous training step')
+        self._raise_pending()
         flags = torch.empty(bad.shape, dtype=torch.bool, pin_memory=True)
         flags.copy_(bad, non_blocking=True)
         arrived = torch.cuda.Event()
         arrived.record()
         self._pending = flags, arrived, error
+
+    def _raise_pending(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            flags, arrived, error = pending
+            arrived.synchronize()
+            _raise_if_any(flags, error, ' in the previous training step')
 
 
 def _raise_if_any(bad: Tensor, error: Callable[[Tensor, str], Exception], when: str) -> None:

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .late_report import LateReport
 
 
-class NonFiniteReport:
+class NonFiniteReport(nn.Module):
     """Raise for losses that are not finite, naming the images; see :class:`LateReport`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._late = LateReport()
 
     def check(

@@ -2,6 +2,7 @@ from unittest import mock
 
 import pytest
 import torch
+from mmengine.runner.checkpoint import get_state_dict
 
 from mmdet_lrm.mining import late_report
 from mmdet_lrm.mining.late_report import LateReport
@@ -29,7 +30,7 @@ def without_device(monkeypatch):
     monkeypatch.setattr(late_report.torch.cuda, 'Event', mock.Mock)
     empty = torch.empty
     monkeypatch.setattr(
-        late_report.torch, 'empty', lambda shape, dtype, pin_memory: empty(shape, dtype=dtype)
+        late_report.torch, 'empty', lambda *args, pin_memory=False, **kwargs: empty(*args, **kwargs)
     )
 
 
@@ -46,6 +47,26 @@ def test_on_an_accelerator_a_flag_is_raised_once_in_the_next_call(without_device
     with pytest.raises(ValueError, match=r'^\[True, False\] in the previous training step$'):
         report.check(flags(False), error)
     report.check(flags(False), error)
+
+
+@pytest.mark.parametrize(
+    'act',
+    [
+        lambda model: model.state_dict(),
+        get_state_dict,  # what MMEngine's checkpoints are written by
+        lambda model: model.eval(),
+    ],
+)
+def test_the_last_step_is_reported_before_its_weights_are_written_or_evaluated(act, without_device):
+    model = torch.nn.Sequential(torch.nn.Linear(1, 1), LateReport())
+    before = set(model.state_dict())
+    model[1].check(flags(False), error)
+    act(model)
+    model.train()
+    model[1].check(flags(True), error)
+    with pytest.raises(ValueError, match=r'^\[True\] in the previous training step$'):
+        act(model)
+    assert set(model.state_dict()) == before == {'0.weight', '0.bias'}
 
 
 def test_who_cannot_go_on_waits_for_the_accelerator():
