@@ -3,5 +3,6 @@
 _base_ = './bloodpbc.py'
 variants = [dict(hard_ratio=0.05, nms_iou_thr=0.7)]
 seeds = 1
+metric = 'end/0.25/gradient/easy'
 diagnose = 149
 evaluate = False

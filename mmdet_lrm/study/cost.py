@@ -104,8 +104,6 @@ def evaluations(config: Config) -> int:
     if not config.get('val_cfg'):
         return 0
     loop, epochs = config.train_cfg, config.train_cfg.max_epochs
-    if loop.get('val_interval', 1) > epochs:
-        return 0
     changes = [(0, loop.get('val_interval', 1)), *(loop.get('dynamic_intervals') or ())]
     # MMEngine asks after an epoch for the interval of the next.
     intervals = (

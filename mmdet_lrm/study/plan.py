@@ -246,7 +246,8 @@ def measured(config: Config, study: Study, seed: int, seed_offset: int = 0) -> C
         # MMEngine looks for the number of the epoch that comes next, so this is one more.
         config.train_cfg.dynamic_intervals = [(epochs - study.last + 2, 1)]
     else:
-        config.train_cfg.val_interval = epochs + 1
+        # However long the interval, MMEngine evaluates after the last epoch.
+        config.val_cfg = config.val_dataloader = config.val_evaluator = None
         config.default_hooks.logger.interval = study.diagnose
     if study.diagnose and seed == study.seeds[0]:
         hook = dict(type='MiningDiagnosisHook', interval=study.diagnose)

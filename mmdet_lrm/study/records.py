@@ -59,6 +59,11 @@ class Record:
     """What was wrong with the detections of the last epoch; see :func:`.errors.summary`."""
 
     @property
+    def only_diagnosed(self) -> bool:
+        """The training was not evaluated, and the metrics are shares of its gradient."""
+        return bool(self.diagnosis) and not self.evaluations
+
+    @property
     def values(self) -> dict[str, float | None]:
         """By the names that tables and plots know: the metrics, and ``errors/...``."""
         return self.metrics | {f'errors/{name}': value for name, value in self.errors.items()}

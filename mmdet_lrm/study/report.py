@@ -30,6 +30,15 @@ COLUMNS = {
         'large': 'coco/bbox_mAP_l',
     },
     'voc/mAP': {'mAP': 'voc/mAP'},
+    # Of trainings that are diagnosed and not evaluated.
+    'end/0.25/gradient/easy': {
+        'easy (last)': 'end/0.25/gradient/easy',
+        'hard (last)': 'end/0.25/gradient/hard',
+        'positives (last)': 'end/0.25/gradient/positives',
+        'easy (first)': 'beginning/0.25/gradient/easy',
+        'hard (first)': 'beginning/0.25/gradient/hard',
+        'positives (first)': 'beginning/0.25/gradient/positives',
+    },
 }
 
 
@@ -115,12 +124,12 @@ def verdict(change: Difference) -> Verdict:
 
 
 def recommendation(records: Sequence[Record], name: str) -> Recommendation | None:
-    """The best variant in a metric; None if nothing is compared.
+    """The best variant in a metric; None if nothing is compared, or only diagnosed.
 
     A variant whose metric is not defined is never the best.
     """
     found = widened(records, name)
-    if not found:
+    if not found or records[0].only_diagnosed:
         return None
     best = max(found, key=lambda label: np.nan_to_num(found[label].mean, nan=-np.inf))
     means = [

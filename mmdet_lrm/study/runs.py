@@ -116,10 +116,11 @@ def of_run(run: Run) -> dict[str, object]:
 
 
 def image_lists(config: Config) -> str:
-    """Which images train and are evaluated, without the machine's path."""
+    """Which images train, and are evaluated if any are, without the machine's path."""
     lists = [
         dataset.get('ann_file', '')
         for loader in ('train_dataloader', 'val_dataloader')
+        if config[loader] is not None
         for dataset in find_datasets(config[loader])
     ]
     return f'{Path(config.get("data_root") or "").name}: {", ".join(lists)}'

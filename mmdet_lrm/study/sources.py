@@ -202,8 +202,8 @@ def recorded(
         ) from error
     if not logs.evaluations:
         raise SourceError(
-            f"the logs of '{path}' hold no evaluation; a report needs one: train on, or set "
-            'train_cfg.val_interval to at most the number of epochs'
+            f"the logs of '{path}' hold no evaluation; a report needs one: train on, or "
+            'give the config val_dataloader, val_evaluator and val_cfg if it has none'
         )
     return Record(
         label=label,

@@ -54,12 +54,16 @@ def gains(
 ) -> list[Gain]:
     """Of all variants of a small study; of a large one those in ``main`` and the best.
 
+    Of one that is only diagnosed, not evaluated, there are none.
+
     Args:
         study: its name.
         records: all of them.
         metric: by which it is judged; without it that which :func:`.report.columns` has first.
         main: labels of variants that a large study tells, whether they gain or not.
     """
+    if records[0].only_diagnosed:
+        return []
     metric = metric or next(iter(columns(records).values()))
     methods = tables.by_label(records)
     own, together = tables.differences(methods, metric), widened(records, metric)

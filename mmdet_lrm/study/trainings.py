@@ -193,9 +193,8 @@ def read_whole(file: Path) -> dict | None:
 
 def lacks_evaluation(config: Config, logs: Logs) -> bool:
     """Whether the last epoch should have been evaluated, and was not."""
-    epochs = config.train_cfg.max_epochs
-    evaluates = config.get('val_cfg') and config.train_cfg.get('val_interval', 1) <= epochs
-    return bool(evaluates) and logs.evaluations.get('epoch', [])[-1:] != [epochs]
+    last = logs.evaluations.get('epoch', [])[-1:]
+    return bool(config.get('val_cfg')) and last != [config.train_cfg.max_epochs]
 
 
 # --- reading logs ---------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ def test_the_slower_of_loading_and_computing_decides():
         (dict(val_interval=5, dynamic_intervals=[(8, 1)]), 5),  # 5, 7, 8, 9, 10
         (dict(val_interval=5, dynamic_intervals=[(10, 1)]), 3),  # 5, 9, 10
         (dict(val_interval=5, dynamic_intervals=[(11, 1)]), 2),  # 5, 10
+        (dict(val_interval=11), 1),  # the last, whatever the interval
         (dict(), 10),
     ],
 )
@@ -67,7 +68,9 @@ def test_evaluated_epochs_are_counted_as_mmengine_does(loop, number, evaluated_e
 
 
 def test_a_training_that_asks_for_no_evaluation_has_none():
-    assert cost.evaluations(config_of(val_interval=11)) == 0
+    config = config_of()
+    config.val_cfg = None
+    assert cost.evaluations(config) == 0
 
 
 def test_the_input_size_is_that_of_the_last_step_that_resizes():

@@ -49,6 +49,17 @@ def test_where_nothing_was_learned_nothing_is_recommended(study_of):
     assert learned.verdict is not Verdict.NOTHING
 
 
+def test_where_the_gradient_was_measured_alone_its_shares_are_shown_and_nothing_recommended(
+    study_of,
+):
+    share = 'end/0.25/gradient/easy'
+    records = study_of(share, {'a': [0.1, 0.2], 'mined': [0.6, 0.7]})
+    assert report.recommendation(records, share)
+    drift = [replace(record, diagnosis={'iter': [1]}) for record in records]
+    assert report.recommendation(drift, share) is None
+    assert report.columns(drift) == {'easy (last)': share}
+
+
 def test_the_interval_is_widened_for_all_that_is_compared(study_of):
     # Mean 2, error 0.375: 5.3 errors from 0, between Student's 4.3 of 95 % and 6.2 of 97.5 %.
     mined = shifted(1.35, 2, 2.65)

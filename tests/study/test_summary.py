@@ -98,3 +98,10 @@ def test_the_plot_has_each_gain_in_the_row_of_its_name(cells, study_of):
     assert lower.texts[1].get_text() == '-2.0, one seed, 6 epochs'
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ['gain beyond chance', 'loss beyond chance', 'within chance', 'one seed']
+
+
+def test_shares_of_the_gradient_are_no_gain(study_of):
+    records = study_of('end/0.25/gradient/easy', {'base': [0.1, 0.2], 'mined': [0.6, 0.7]})
+    assert summary.gains('evaluated', records)
+    drift = [replace(record, diagnosis={'iter': [1]}) for record in records]
+    assert summary.gains('drift', drift) == []

@@ -31,8 +31,10 @@ def test_a_diagnosis_is_printed_and_recorded_in_the_place_of_an_older_one(tmp_pa
         assert result.returncode == 0, result.stderr
     assert 'starting' not in result.stdout  # the second time
     assert 'Initialized by' not in result.stdout
+    assert not [log for log in tmp_path.rglob('*.log') if 'Epoch(val)' in log.read_text()]
     assert '| end | 25 % |' in result.stdout and '\nhard_ratio=0.25 ' in result.stdout
     (record,) = read_records(tmp_path / 'x.json')
+    assert record.evaluations == {} and record.images == 'kitti: ImageSets/train.txt'
     assert record.label == 'mine' and record.config == 'yolov2-tiny_kitti'
     easy = record.diagnosis['0.25/gradient/easy']
     assert record.metrics['end/0.25/gradient/easy'] == easy[-1]
