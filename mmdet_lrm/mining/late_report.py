@@ -17,7 +17,8 @@ class LateReport(nn.Module):
     Reading an accelerator's flags in the same step would wait for all queued work, so they travel
     to the host in the background and are read one call later. Those of the last step before a
     checkpoint or an evaluation are read there, which is why this is a module: weights that a NaN
-    has spoilt are neither written nor evaluated as if nothing had been.
+    has spoilt are neither written nor evaluated as if nothing had been. Each process reads its own
+    flags; one that does not write the checkpoint reads them at the evaluation or the next step.
     """
 
     def __init__(self) -> None:

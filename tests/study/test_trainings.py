@@ -147,10 +147,15 @@ def test_a_training_without_its_last_evaluation_is_not_taken_as_finished(failing
     assert failing_once.train('a', EVALUATED, folder).logs.evaluations['epoch'] == [3]
 
 
-def test_a_training_that_ends_without_its_last_evaluation_is_an_error(failing_once, tmp_path):
+@pytest.mark.parametrize('interval', [3, 9])  # MMEngine evaluates the last epoch at any
+def test_a_training_that_ends_without_its_last_evaluation_is_an_error(
+    interval, failing_once, tmp_path
+):
+    config = EVALUATED.copy()
+    config.train_cfg.val_interval = interval
     failing_once.program.write_text('')
     with pytest.raises(TrainingError, match=r'a ended without an evaluation of epoch 3; see .*log'):
-        failing_once.train('a', EVALUATED, tmp_path / 'run')
+        failing_once.train('a', config, tmp_path / 'run')
 
 
 def test_one_process_at_a_time_is_at_a_training(failing_once, tmp_path):
