@@ -78,7 +78,7 @@ def read_records(path: Path) -> list[Record]:
     try:
         content = json.loads(path.read_text())
         shared, records = content['shared'], content['records']
-        return [_record(shared | own) for own in records]
+        return [_record(_joined(shared, own)) for own in records]
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise StudyError(
             f"'{path}' holds no records ({type(error).__name__}: {error}); take the file from git, "
@@ -105,15 +105,8 @@ def _record(fields: dict) -> Record:
 def write_records(records: Sequence[Record], path: Path) -> None:
     """As JSON with a record a line, so that a change of one run is a change of one line."""
     fields = [_fields(record) for record in records]
-    shared = {
-        key: value
-        for key, value in (fields[0] if fields else {}).items()
-        if key not in OWN and value and all(each[key] == value for each in fields)
-    }
-    lines = [
-        _json({k: v for k, v in each.items() if k in OWN or (v and k not in shared)})
-        for each in fields
-    ]
+    shared = _shared(fields)
+    lines = [_json(_without(each, shared)) for each in fields]
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = ',\n'.join(lines)
     write_whole(path, f'{{"shared": {_json(shared)},\n"records": [\n{rows}\n]}}\n')
@@ -124,6 +117,40 @@ def _fields(record: Record) -> dict:
     if record.metrics == mean_of_last(record.evaluations, record.last):
         del fields['metrics']
     return fields
+
+
+def _shared(fields: list[dict]) -> dict:
+    """By field what all records have, among it the ``epoch`` of every evaluation.
+
+    Where entries of a field differ, all its names are here in their order, which is that of tables,
+    with None for the values that a record says itself.
+    """
+    found = {}
+    for key in fields[0] if fields else ():
+        values = [each.get(key) for each in fields]
+        if key in OWN or not all(values):
+            continue
+        if len({_json(value) for value in values}) == 1:
+            found[key] = values[0]
+        elif isinstance(values[0], dict) and len({tuple(value) for value in values}) == 1:
+            rows = zip(*(value.values() for value in values), strict=True)
+            alike = [row[0] if all(it == row[0] for it in row) else None for row in rows]
+            found[key] = dict(zip(values[0], alike, strict=True))
+    return found
+
+
+def _without(fields: dict, shared: dict) -> dict:
+    """What a record says itself, besides what all share."""
+    own = {key: value for key, value in fields.items() if key in OWN or value != shared.get(key)}
+    for key in own.keys() & shared.keys():
+        if isinstance(own[key], dict):
+            own[key] = {k: v for k, v in own[key].items() if v != shared[key][k]}
+    return {key: value for key, value in own.items() if key in OWN or value}
+
+
+def _joined(shared: dict, own: dict) -> dict:
+    parts = {key: shared[key] | own[key] for key in own if isinstance(shared.get(key), dict)}
+    return shared | own | parts
 
 
 def _json(value: object) -> str:

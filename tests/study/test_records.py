@@ -54,6 +54,39 @@ def test_what_all_records_share_is_written_once_and_a_record_is_a_line(tmp_path)
     }
 
 
+def test_entries_that_all_records_have_are_written_once_and_keep_their_order(tmp_path):
+    file = tmp_path / 'x.json'
+    columns = dict(last=1, losses={'epoch': [1, 2], 'loss': [3.0, 2.0]})
+    one = {'epoch': [1, 2], 'voc/b': [0.0, 0.5], 'voc/a': [0.0, 0.0]}
+    two = one | {'voc/b': [0.0, 0.75]}
+    records = [
+        Record('a', None, 'a', 0, {'voc/b': 0.5, 'voc/a': 0.0}, evaluations=one, **columns),
+        Record('a', None, 'a', 1, {'voc/b': 0.75, 'voc/a': 0.0}, evaluations=two, **columns),
+    ]
+    write_records(records, file)
+    content = json.loads(file.read_text())
+    assert content['shared']['evaluations'] == one | {'voc/b': None}
+    assert content['shared']['losses'] == columns['losses']
+    assert content['records'][1]['evaluations'] == {'voc/b': [0.0, 0.75]}
+    assert 'losses' not in content['records'][1]
+    found = read_records(file)
+    assert found == records
+    assert [list(each.evaluations) for each in found] == [['epoch', 'voc/b', 'voc/a']] * 2
+    assert [list(each.metrics) for each in found] == [['voc/b', 'voc/a']] * 2
+
+
+@pytest.mark.parametrize('other', [{}, {'a': 1.0}, {'b': 2.0, 'a': 1.0}, {'a': None, 'b': 2.0}])
+def test_entries_that_one_record_lacks_or_has_otherwise_come_back(other, tmp_path):
+    file = tmp_path / 'x.json'
+    records = [
+        record('a', 0, 0.5, errors={'a': 1.0, 'b': 2.0}, losses={'epoch': [1], 'loss': [None]}),
+        record('b', 0, 0.5, errors=other, losses={'epoch': [1], 'loss': [2.0]}),
+    ]
+    write_records(records, file)
+    assert read_records(file) == records
+    assert [list(each.errors) for each in read_records(file)] == [['a', 'b'], list(other)]
+
+
 def test_a_metric_is_the_mean_of_the_last_epochs():
     evaluations = {'epoch': [5, 9, 10], 'a': [9.0, 2.0, 4.0], 'b': [9.0, None, 4.0]}
     assert mean_of_last(evaluations, 1) == {'a': 4.0, 'b': 4.0}
