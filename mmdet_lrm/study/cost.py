@@ -103,13 +103,14 @@ def evaluations(config: Config) -> int:
     """How many epochs are evaluated: at an interval that may change, and at the end."""
     if not config.get('val_cfg'):
         return 0
-    loop, epochs = config.train_cfg, config.train_cfg.max_epochs
+    loop, end = config.train_cfg, config.train_cfg.max_epochs
     changes = [(0, loop.get('val_interval', 1)), *(loop.get('dynamic_intervals') or ())]
-    # MMEngine asks after an epoch for the interval of the next.
-    intervals = (
-        [every for begin, every in changes if begin <= n + 1][-1] for n in range(1, epochs)
-    )
-    return 1 + sum(n % every == 0 for n, every in enumerate(intervals, start=1))
+    number = 0
+    for epoch in range(loop.get('val_begin', 1), end + 1):
+        # MMEngine asks after an epoch for the interval of the next.
+        every = [interval for begin, interval in changes if begin <= epoch + 1][-1]
+        number += epoch % every == 0 or epoch == end
+    return number
 
 
 def measure(config: Config) -> Step:

@@ -23,7 +23,7 @@ from mmengine.config import Config
 
 from ..training.files import write_whole
 from . import performance, plots, report, summary, tables
-from .records import Record, read_records, records_of
+from .records import Record, names_of_records, records_of
 
 DOCUMENTS = ('README.md', 'configs/README.md', 'docs/*.md')
 BLOCK = re.compile(
@@ -113,17 +113,17 @@ def measured(document: Path, root: Path) -> performance.Performance:
 
 
 def all_gains(root: Path) -> list[summary.Gain]:
-    """Of every study in results/ that compares ways to train.
+    """Of every study in results/ that compares ways to train, whole or in parts.
 
     What decides in a study, and which of many variants it tells, are ``metric`` and ``main`` (a
     list of labels) in its file, ``configs/studies/NAME.py``, where it has them.
     """
     found = []
-    for file in sorted((root / 'results').glob('*.json')):
-        if file.stem not in (*NO_STUDIES, *OF_COMPARING):
-            told = told_by(file.stem, root)
-            records = read_records(file)
-            found += summary.gains(file.stem, records, told.get('metric'), told.get('main', ()))
+    for study in names_of_records(root / 'results'):
+        if study not in (*NO_STUDIES, *OF_COMPARING):
+            told = told_by(study, root)
+            records = records_of(study, root / 'results')
+            found += summary.gains(study, records, told.get('metric'), told.get('main', ()))
     return found
 
 

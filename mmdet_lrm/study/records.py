@@ -95,6 +95,12 @@ def records_of(study: str, folder: Path) -> list[Record]:
     return [record for file in files for record in read_records(file)]
 
 
+def names_of_records(folder: Path) -> list[str]:
+    """The studies, or other tables, that ``folder`` holds whole or in parts."""
+    parts = (file.name.partition('.part')[0] for file in folder.glob('parts/*.part*of*.json'))
+    return sorted({file.stem for file in folder.glob('*.json')}.union(parts))
+
+
 def _record(fields: dict) -> Record:
     if 'metrics' in fields:
         return Record(**fields)

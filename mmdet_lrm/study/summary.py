@@ -115,7 +115,7 @@ def markdown(found: Sequence[Gain]) -> str:
     return tables.typeset([*titles, 'difference', 'verdict'], rows, texts=4)
 
 
-@matplotlib.rc_context(STYLE | {'font.size': 8.5})
+@matplotlib.rc_context(STYLE | {'font.size': 8.5, 'figure.constrained_layout.w_pad': 0.1})
 def draw(found: Sequence[Gain]) -> Figure:
     """A forest plot: a panel a data set, by detector a row a variant, in percentage points."""
     places = by_place(found)

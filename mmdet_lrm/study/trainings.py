@@ -193,8 +193,9 @@ def read_whole(file: Path) -> dict | None:
 
 def lacks_evaluation(config: Config, logs: Logs) -> bool:
     """Whether the last epoch should have been evaluated, and was not."""
-    last = logs.evaluations.get('epoch', [])[-1:]
-    return bool(config.get('val_cfg')) and last != [config.train_cfg.max_epochs]
+    last, end = logs.evaluations.get('epoch', [])[-1:], config.train_cfg.max_epochs
+    asked = bool(config.get('val_cfg')) and config.train_cfg.get('val_begin', 1) <= end
+    return asked and last != [end]
 
 
 # --- reading logs ---------------------------------------------------------------------------------

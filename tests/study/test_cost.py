@@ -58,6 +58,9 @@ def test_the_slower_of_loading_and_computing_decides():
         (dict(val_interval=5, dynamic_intervals=[(10, 1)]), 3),  # 5, 9, 10
         (dict(val_interval=5, dynamic_intervals=[(11, 1)]), 2),  # 5, 10
         (dict(val_interval=11), 1),  # the last, whatever the interval
+        (dict(val_interval=3, val_begin=4), 3),  # 6, 9, 10
+        (dict(val_begin=10), 1),
+        (dict(val_begin=11), 0),
         (dict(), 10),
     ],
 )

@@ -46,6 +46,12 @@ def test_the_summary_is_of_all_studies_by_what_their_files_say(project, records)
     assert made == text.format(summary.markdown(found), table)
 
 
+def test_a_study_of_which_some_parts_are_recorded_stands_in_the_summary(project, records):
+    (project / 'results/parts').mkdir()
+    (project / 'results/r.json').rename(project / 'results/parts/r.part1of2.json')
+    assert documents.all_gains(project) == summary.gains('r', records)
+
+
 def test_what_a_study_of_many_variants_tells_stands_in_its_file(project, study_of):
     of = {'a': [1.0], 'b': [2.0], 'c': [3.0], 'd': [4.0], 'e': [5.0], 'f': [9.0]}
     write_records(study_of(AP, of), project / 'results/r.json')

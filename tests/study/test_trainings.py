@@ -158,6 +158,14 @@ def test_a_training_that_ends_without_its_last_evaluation_is_an_error(
         failing_once.train('a', config, tmp_path / 'run')
 
 
+def test_a_training_that_begins_to_evaluate_after_its_end_lacks_nothing(failing_once, tmp_path):
+    config = EVALUATED.copy()
+    config.train_cfg.val_begin = 4
+    failing_once.program.write_text('')
+    found = failing_once.train('a', config, tmp_path / 'run')
+    assert found.logs.evaluations == {}
+
+
 def test_one_process_at_a_time_is_at_a_training(failing_once, tmp_path):
     folder = tmp_path / 'run'
     folder.mkdir()
