@@ -31,10 +31,15 @@ class MinedHead(LetterboxedHead):
         self.lrm = build_miner(lrm, self.loss_terms)
         self.truth_check = TruthCheck(self.num_classes)
         self.non_finite = NonFiniteReport()
-        self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, 0.5 if self.lrm else None)
+        self.ignore_iof_thr = checked_iof_thr(ignore_iof_thr, self.usual_iof_thr(lrm))
         if self.ignore_iof_thr is not None:
             self._prepare()
         self.selection = self.lrm or self._selection_without_lrm()
+
+    @staticmethod
+    def usual_iof_thr(lrm: OptConfigType) -> float | None:
+        """What ``ignore_iof_thr`` is where it is not given, or None."""
+        return 0.5 if lrm else None
 
     def parents_losses(
         self,

@@ -9,6 +9,7 @@ from .config import (
     read_config,
     require_data,
     require_file,
+    require_mining_heads,
     require_pretrained,
 )
 from .data_check import check_data
@@ -36,6 +37,7 @@ __all__ = [
     'require_data',
     'require_file',
     'require_known_parts',
+    'require_mining_heads',
     'require_parts',
     'require_pretrained',
     'testing_config',

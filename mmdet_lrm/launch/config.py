@@ -26,7 +26,7 @@ INSTALL = (
 WEIGHTS = {
     'Darknet19': 'download https://pjreddie.com/media/files/darknet19_448.conv.23 and darknet19_448'
     '.cfg of https://github.com/pjreddie/darknet, then: python tools/darknet.py import '
-    'darknet19_448.cfg darknet19_448.conv.23 --backbone --out darknet19_448',
+    'darknet19_448.cfg darknet19_448.conv.23 --backbone --out {}',
 }
 
 
@@ -68,7 +68,8 @@ def load_config(args: argparse.Namespace) -> Config:
         while reason.__context__:  # MMEngine's own message lists the whole sys.path
             reason = reason.__context__
         raise LaunchError(
-            f'{args.config} needs a module that cannot be imported: {reason}. {INSTALL}'
+            f'{args.config} needs a module that cannot be imported: {reason}. If it is a file of '
+            f'yours, set PYTHONPATH to its folder. {INSTALL}'
         ) from error
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
@@ -186,6 +187,8 @@ def require_pretrained(model: dict) -> None:
                 raise LaunchError(
                     f"{key}.init_cfg starts from '{file}', which is not a file (from "
                     f'{Path.cwd()}). Set its path in the config, or make it first: '
-                    + WEIGHTS.get(node.get('type'), 'tools/darknet.py imports weights of darknet')
+                    + WEIGHTS.get(
+                        node.get('type'), 'tools/darknet.py imports weights of darknet'
+                    ).format(Path(file).with_suffix(''))
                 )
             require_checkpoint(file)

@@ -166,7 +166,7 @@ def end(plan: Sequence[Run], costs: Sequence[Cost], missing: Sequence[str]) -> N
         return
     print('\n' + '\n'.join(f'missing: {line}' for line in missing), flush=True)
     things = '1 thing is' if len(missing) == 1 else f'{len(missing)} things are'
-    raise StudyError(f'{things} missing; they are listed above')
+    raise StudyError(f'{things} missing, as listed above')
 
 
 def _refused(require: object, *arguments: object) -> list[str]:

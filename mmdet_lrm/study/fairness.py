@@ -13,6 +13,7 @@ from mmengine.runner import set_random_seed
 from ..errors import UserError
 
 ABSENT = '<absent>'
+IGNORING = 'model.bbox_head.ignore_iof_thr'
 
 
 class StudyError(UserError):
@@ -74,7 +75,21 @@ def check_fair(
             + '\n'.join(lines)
             + '\nMake them equal, or name the keys with --differ if that is what is compared'
         )
+    one, two = ignored_share(baseline), ignored_share(variant)
+    if one != two and IGNORING not in (key for key, _, _ in found):
+        raise UnfairError(
+            f'{name} differs from the baseline in what is ignored: {IGNORING} is not set, and so '
+            f'{one} in the baseline and {two} here; set {IGNORING}={two or one} in both'
+        )
     return {key: value for key, _, value in found}
+
+
+def ignored_share(config: Config) -> float | None:
+    """``ignore_iof_thr`` of the head, or what it takes in its place: with mining another number."""
+    head = config.model.get('bbox_head') or {}
+    given = head.get('ignore_iof_thr')
+    usual = getattr(MODELS.get(head.get('type', '')), 'usual_iof_thr', None)
+    return usual(head.get('lrm')) if usual and given is None else given
 
 
 def planned_before(plan: Sequence[Path], commit: str) -> bool:

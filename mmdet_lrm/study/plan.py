@@ -17,6 +17,7 @@ from ..launch import (
     require_data,
     require_file,
     require_known_parts,
+    require_mining_heads,
 )
 from .fairness import StudyError, check_fair, differences, initial_weights
 
@@ -99,7 +100,8 @@ def make_plan(study: Study) -> list[Run]:
     """All runs, seed by seed: methods have the same seeds whenever the work is interrupted.
 
     Raises:
-        StudyError: configs are missing, differ in more than the study names, or do not fit it.
+        UserError: configs are missing, differ in more than the study names, or do not fit it; or a
+            head that cannot mine is given an ``lrm``.
     """
     files, configs, common, methods = {}, {}, {}, []
     for variant in study.variants:
@@ -107,6 +109,7 @@ def make_plan(study: Study) -> list[Run]:
             files[variant.config] = _shipped(study, variant.config)
         shipped = files[variant.config]
         config = configs[variant.label] = _changed(shipped, study, variant)
+        require_mining_heads(config.model)
         if variant.baseline is None:
             found = differences(shipped.to_dict(), config.to_dict())
             common[variant.label] = {key: repr(value) for key, _, value in found}

@@ -215,7 +215,7 @@ def test_a_missing_config_is_named(train):
 
 def test_a_config_whose_package_is_not_installed_says_so(train):
     Path('config.py').write_text("custom_imports = dict(imports=['not_installed'])\n")
-    with pytest.raises(LaunchError, match=r"No module named 'not_installed'.*make venv"):
+    with pytest.raises(LaunchError, match=r"'not_installed'.*PYTHONPATH.*make venv"):
         train(config='config.py')
 
 

@@ -30,13 +30,14 @@ def measured(monkeypatch):
 def test_what_is_missing_is_all_said_with_what_it_costs(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = part(make_plan(read_study(STUDIES / 'paper-kitti.py')), 1, 5)
-    with pytest.raises(StudyError, match=r'^2 things are missing; they are listed above$'):
+    with pytest.raises(StudyError, match=r'^2 things are missing, as listed above$'):
         check.check(plan, tmp_path / 'work')
     said = capsys.readouterr().out
     assert 'needs KITTI (12 GB): left color images' in said
     missing = re.findall('(?m)^missing: .*', said)
     assert "starts from 'data/darknet19_448.pth'" in missing[0]
     assert 'tools/darknet.py import darknet19_448.cfg darknet19_448.conv.23' in missing[0]
+    assert missing[0].endswith('--backbone --out data/darknet19_448')
     assert "needs 'data/kitti', which does not exist" in missing[1]
     # 160 epochs of 3712 images, of 1.2222 areas, and 20 + 4 evaluations of 3769 thirds.
     assert 'yolov2-imagenet_kitti and what is compared with it, 7 runs' in said

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mmdet.registry import MODELS
 from mmengine.config import Config
 
 from mmdet_lrm.study.fairness import (
@@ -41,6 +42,23 @@ def test_what_the_table_does_not_name_may_not_differ():
     mined.model.bbox_head.lrm_too = 1
     with pytest.raises(UnfairError, match='lrm_too'):
         check_fair('mined', mined, baseline, named)
+
+
+def test_mining_may_not_ignore_what_the_baseline_trains_on():
+    baseline = Config.fromfile(CONFIGS / 'yolov3_kitti.py')
+    mined = Config.fromfile(CONFIGS / 'yolov3_lrm_kitti.py')
+    named = ['model.bbox_head.lrm']
+    assert list(check_fair('mined', mined, baseline, named)) == named
+    for each in (baseline, mined):
+        del each.model.bbox_head.ignore_iof_thr
+    with pytest.raises(UnfairError, match=r'None in the baseline and 0\.5 here; set .*=0\.5 in'):
+        check_fair('mined', mined, baseline, named)
+    # By what the heads say.
+    model = MODELS.build(baseline.model), MODELS.build(mined.model)
+    assert [each.bbox_head.ignore_iof_thr for each in model] == [None, 0.5]
+    # Where it is named, it is what is compared.
+    mined.model.bbox_head.ignore_iof_thr = 0.5
+    assert check_fair('m', mined, baseline, [*named, 'model.bbox_head.ignore_iof_thr'])
 
 
 def test_first_weights_depend_on_the_seed_and_not_on_the_mining():

@@ -247,6 +247,13 @@ def test_an_option_that_the_model_refuses_is_named_with_its_variant(text, messag
         check_start(planned_without_data(compare([TINY], [text], seeds=1)))
 
 
+def test_mining_asked_of_a_head_that_cannot_mine_is_refused_with_the_one_that_can(tmp_path):
+    file = tmp_path / 'plain.py'
+    file.write_text("_base_ = 'mmdet::yolo/yolov3_d53_8xb8-320-273e_coco.py'\n")
+    with pytest.raises(UserError, match=r"set model\.bbox_head\.type='LRMYOLOV3Head'"):
+        make_plan(compare([str(file)], ['hard_ratio=0.25'], seeds=1))
+
+
 def test_a_method_with_seeds_of_its_own_may_start_from_other_weights():
     study = compare([TINY], ['itself: seed_offset=2'], seeds=2)
     plan = check_start(planned_without_data(study))
