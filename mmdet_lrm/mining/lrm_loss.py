@@ -115,7 +115,8 @@ class LRMLoss(Miner):
 
     Attributes:
         strength: In [0, 1], set by :class:`mmdet_lrm.LRMScheduleHook`: 0 keeps every element, 1 the
-            hard ones, between them the number kept goes linearly from all to K.
+            hard ones, between them the number kept goes linearly from all to those. With
+            ``nms_iou_thr`` these are kept first, then the hardest others of the image.
     """
 
     def __init__(
@@ -152,8 +153,8 @@ class LRMLoss(Miner):
     def hard_mask(self, prior_losses: PriorLosses) -> Tensor:
         """Which priors train: the mask that ``forward`` applies, for pictures and statistics.
 
-        (1) Sum the ranked terms. (2) Thin overlapping priors. (3) Keep the hardest. (4) Add the
-        positives.
+        (1) Sum the ranked terms. (2) Thin overlapping priors. (3) Keep the hardest. (4) Below full
+        strength add the hardest of what thinning took. (5) Add the positives.
 
         Args:
             prior_losses: ``bboxes`` is needed by ``nms_iou_thr``, ``positive`` by
@@ -168,7 +169,11 @@ class LRMLoss(Miner):
             candidates = self._thinned(loss, prior_losses)  # 2
             levels = prior_losses.levels or [Level(valid.shape[1], 1)]
             mask = self._hardest(loss, candidates, valid, levels)  # 3
-        if self.keep_positives:  # 4
+            if self.needs_bboxes and self.strength < 1:  # 4
+                first = loss.masked_fill(mask, torch.finfo(loss.dtype).max)
+                num_keep = num_to_keep(valid, mask.sum(dim=1), strength=self.strength)
+                mask = hard_mask(first, num_keep, valid)
+        if self.keep_positives:  # 5
             mask = mask | (prior_losses.given('positive', type(self).__name__) & valid)
         return mask
 
@@ -183,7 +188,8 @@ class LRMLoss(Miner):
         return thin_by_nms(loss, prior_losses.valid, bboxes, self.nms_iou_thr, num_wanted)
 
     def _num_to_keep(self, counted: Tensor, num_hard: int | None) -> Tensor:
-        return num_to_keep(counted, num_hard, self.hard_ratio, self.strength)
+        strength = 1.0 if self.needs_bboxes else self.strength
+        return num_to_keep(counted, num_hard, self.hard_ratio, strength)
 
     def _hardest(
         self, loss: Tensor, candidates: Tensor, counted: Tensor, levels: Sequence[Level]

@@ -53,7 +53,7 @@ def loss_rank(loss: Tensor, valid: Tensor | None = None) -> Tensor:
 
 def num_to_keep(
     valid: Tensor,
-    num_hard: int | None = None,
+    num_hard: int | Tensor | None = None,
     hard_ratio: float | None = None,
     strength: float = 1.0,
 ) -> Tensor:
@@ -65,7 +65,7 @@ def num_to_keep(
 
     Args:
         valid: (N, P) bool.
-        num_hard: K as a count, or None.
+        num_hard: K as a count, one number or (N,) int64, or None.
         hard_ratio: K as a share in (0, 1] of the valid elements, or None.
         strength: in [0, 1].
 

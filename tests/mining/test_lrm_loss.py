@@ -111,6 +111,24 @@ def test_without_strength_every_valid_prior_is_kept():
     assert torch.equal(lrm.hard_mask(conf_only(bboxes=bboxes)), VALID)
 
 
+@pytest.mark.parametrize(
+    ('strength', 'kept'),
+    [
+        (0.0, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (0.25, [0, 1, 2, 3, 4, 5, 6]),  # of 8 down to 2, rounded up
+        (0.75, [0, 1, 2, 4]),  # the two that are kept in the end, then the hardest others
+        (1.0, [0, 4]),
+    ],
+)
+def test_thinned_mining_too_comes_linearly(strength, kept):
+    lrm = LRMLoss(num_hard=4, nms_iou_thr=0.7)
+    lrm.strength = strength
+    loss = torch.arange(8.0, 0, -1)[None]
+    two = torch.tensor([[0.0, 0, 10, 10], [20, 0, 30, 10]]).repeat_interleave(4, dim=0)[None]
+    prior_losses = conf_only(loss, torch.ones(1, 8, dtype=torch.bool), bboxes=two)
+    assert lrm.hard_mask(prior_losses)[0].nonzero().flatten().tolist() == kept
+
+
 @pytest.mark.parametrize(('normalizer', 'divisor'), [('batch', 2), ('positives', 4), ('hard', 6)])
 def test_the_sum_of_the_kept_is_divided_by_the_normalizer(normalizer, divisor):
     lrm = LRMLoss(num_hard=3, normalizer=normalizer)
