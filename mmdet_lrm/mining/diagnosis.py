@@ -6,7 +6,7 @@ without mining switched on, at the cost of one more computation of the loss now 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,8 @@ from .pictures import bare
 from .prior_losses import PriorLosses
 
 PREFIX = 'diagnosis/'
+OWN = 'own'
+"""In the place of a K: what the head's own ``lrm`` keeps, thinned and all."""
 GROUPS = ('positives', 'hard', 'easy')
 
 # Below this share of the gradient a step with mining is the step without it, to rounding of what
@@ -119,6 +121,12 @@ class MeasuringHook(Hook):
                 f'{type(self).__name__} needs a head of mmdet_lrm (YOLOV2Head, LRMYOLOV3Head, '
                 f'LRMSSDHead), and the model has {type(head).__name__}'
             )
+        if getattr(head, 'ignore_iof_thr', 0) is None:
+            raise ValueError(
+                f'{type(self).__name__} needs the losses of the priors, and without lrm and '
+                f'ignore_iof_thr {type(head).__name__} leaves them to its parent; set '
+                'model.bbox_head.ignore_iof_thr=0.5'
+            )
         loss_by_feat = head.loss_by_feat
         num_outs = 2 if 'loss_bbox' in head.loss_terms else 1
 
@@ -148,7 +156,7 @@ class MiningDiagnosisHook(MeasuringHook):
     """Log :func:`shares` every few iterations.
 
     They go to the visualiser's backends, beside the losses, as ``diagnosis/0.25/gradient/easy`` and
-    so on.
+    so on, and of a head that mines as ``diagnosis/own/...`` by what its ``lrm`` keeps.
 
     Args:
         interval: Iterations between two measurements.
@@ -164,10 +172,13 @@ class MiningDiagnosisHook(MeasuringHook):
         self.hard_ratios = tuple(hard_ratios)
 
     def report(self, runner: Runner, measured: PriorGradients) -> None:
+        miners = {str(ratio): LRMLoss(hard_ratio=ratio) for ratio in self.hard_ratios}
+        if (own := getattr(bare(runner.model).bbox_head, 'lrm', None)) is not None:
+            miners[OWN] = own
         scalars = {}
-        for ratio in self.hard_ratios:
-            found = shares(measured, LRMLoss(hard_ratio=ratio).hard_mask(measured.losses))
-            scalars |= {f'{PREFIX}{ratio}/{name}': float(value) for name, value in found.items()}
+        for by, miner in miners.items():
+            found = shares(measured, miner.hard_mask(measured.losses))
+            scalars |= {f'{PREFIX}{by}/{name}': float(value) for name, value in found.items()}
         runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
 
 
@@ -196,8 +207,10 @@ def _mean(values: np.ndarray) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
 
 
-def _ratios(values: dict) -> list[str]:
-    return list(dict.fromkeys(name.split('/')[0] for name in values if '/' in name))
+def ratios(values: Iterable[str]) -> list[str]:
+    """The K of names such as ``0.25/gradient/easy``, as they are spelt, without ``OWN``."""
+    first = dict.fromkeys(name.split('/')[0] for name in values if '/' in name)
+    return [ratio for ratio in first if ratio != OWN]
 
 
 def table(measured: dict[str, list]) -> str:
@@ -210,10 +223,13 @@ def table(measured: dict[str, list]) -> str:
         '| --- | ---: | ---: | ---: | ---: | ---: |',
     ]
     for stage, means in stages(measured).items():
-        for ratio in _ratios(means):
-            keys = [*(f'{ratio}/gradient/{group}' for group in GROUPS), f'{ratio}/missed']
+        titles = {ratio: f'{100 * float(ratio):g} %' for ratio in ratios(means)}
+        if f'{OWN}/missed' in means:
+            titles[OWN] = 'as mined'
+        for by, title in titles.items():
+            keys = [*(f'{by}/gradient/{group}' for group in GROUPS), f'{by}/missed']
             cells = [f'{100 * means[key]:.1f}' for key in keys]
-            lines.append(f'| {stage} | {100 * float(ratio):g} % | {" | ".join(cells)} |')
+            lines.append(f'| {stage} | {title} | {" | ".join(cells)} |')
     return 'Share of the gradient, in percent:\n\n' + '\n'.join(lines) + '\n'
 
 
@@ -235,7 +251,7 @@ def verdict(measured: dict[str, list]) -> str:
     """What mining with each K could do from here on, a line for each, of the end's ``stages``."""
     means = stages(measured)['end']
     lines = []
-    for ratio in _ratios(means):
+    for ratio in ratios(means):
         positives, hard, easy = (means[f'{ratio}/gradient/{group}'] for group in GROUPS)
         missed = means[f'{ratio}/missed']
         if easy < NEGLIGIBLE:

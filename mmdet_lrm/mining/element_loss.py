@@ -114,6 +114,8 @@ class LRMElementLoss(nn.Module):
         divisor = 1
         with torch.set_grad_enabled(self._sums and torch.is_grad_enabled()):
             loss = self._unreduced(given)
+        if loss is None:
+            return self.loss(**given)
         mask = self._mine(given, loss.detach())
         if self.normalizer == 'hard' and reduction != 'none':
             reduction, avg_factor, divisor = 'sum', None, mask.sum().clamp(min=1)
@@ -138,8 +140,8 @@ class LRMElementLoss(nn.Module):
         num_keep = num_to_keep(valid, self.num_hard, self.hard_ratio, self.strength)
         return hard_mask(rows, num_keep, valid)  # 2
 
-    def _unreduced(self, given: dict) -> Tensor:
-        """The losses of elements.
+    def _unreduced(self, given: dict) -> Tensor | None:
+        """The losses of elements; None where no element has a weight, and mmdet gives their sum.
 
         Raises:
             ValueError: the loss has none as it was called.
@@ -150,7 +152,10 @@ class LRMElementLoss(nn.Module):
         # With them GaussianFocalLoss adds losses of a few elements to those of all.
         if given.get('pos_inds') is None:
             loss = loss_fn(**given | dict(reduction_override='none', avg_factor=None))
-        pred = next(iter(given.values()))
+        pred, weight = next(iter(given.values())), given.get(self._weight_name)
+        # Losses of boxes ask so themselves, whatever the reduction.
+        if torch.is_tensor(loss) and loss.dim() == 0 and weight is not None and not weight.any():
+            return None
         if not torch.is_tensor(loss) or loss.dim() == 0 or len(loss) != len(pred):
             raise ValueError(
                 f'LRMElementLoss.loss is {type(self.loss).__name__}, which without reduction has '

@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter
 
 from ..colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from ..mining import pictures
-from ..mining.diagnosis import GROUPS
+from ..mining.diagnosis import GROUPS, OWN, ratios
 from . import names
 from .errors import CROWDS
 from .records import Record
@@ -172,7 +172,8 @@ class Diagnosis(NamedTuple):
     ratios: list[str]
     """Every K that was diagnosed, as the columns spell it."""
     columns: dict[str, np.ndarray]
-    """In percent: ``K/gradient/GROUP`` of the gradient, ``K/missed`` of the positives."""
+    """In percent: ``K/gradient/GROUP`` of the gradient, ``K/missed`` of the positives; and with
+    ``OWN`` for K what the training itself kept, if it mined."""
 
 
 def first_diagnoses(records: Sequence[Record]) -> list[Diagnosis]:
@@ -182,8 +183,7 @@ def first_diagnoses(records: Sequence[Record]) -> list[Diagnosis]:
         if record.diagnosis and record.label not in found:
             steps = record.diagnosis['iter']
             columns = {key: 100 * np.array(each, float) for key, each in record.diagnosis.items()}
-            ratios = list(dict.fromkeys(key.split('/')[0] for key in columns if '/' in key))
-            found[record.label] = Diagnosis(record.label, steps, ratios, columns)
+            found[record.label] = Diagnosis(record.label, steps, ratios(columns), columns)
     return list(found.values())
 
 
@@ -261,7 +261,7 @@ def draw_background(records: Sequence[Record], name: str) -> Figure | None:
     """What mining leaves to itself: the gradient of easy negatives in each method's first training.
 
     Their share of the gradient of all priors, whether they train or not, outside the smallest K
-    that was diagnosed in all.
+    that was diagnosed in all; dashed, outside of what the training itself kept.
     """
     found = first_diagnoses(records)
     if not found:
@@ -271,7 +271,12 @@ def draw_background(records: Sequence[Record], name: str) -> Figure | None:
     ratio = smallest_in_all(found)
     for each in found:
         easy, marker = each.columns[f'{ratio}/gradient/easy'], 'o' if len(each.steps) == 1 else None
-        axes.plot(each.steps, easy, marker=marker, label=names.method(each.label))
+        label = names.method(each.label)
+        (line,) = axes.plot(each.steps, easy, '-', marker=marker, label=label)
+        own = each.columns.get(f'{OWN}/gradient/easy')
+        if own is not None:
+            style = dict(color=line.get_color(), marker=marker, linestyle='--')
+            axes.plot(each.steps, own, label=f'{label}: what it leaves out', **style)
     axes.set(xlabel='iteration', ylim=(0, 100))
     axes.set_ylabel(f'share of the gradient of\nbackground beyond K = {_percent(ratio)}')
     axes.yaxis.set_major_formatter(as_percent)

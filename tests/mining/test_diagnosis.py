@@ -130,6 +130,38 @@ def test_the_hook_measures_every_interval_and_leaves_the_head_as_it_was():
     assert head.loss_by_feat.__func__ is type(head).loss_by_feat
 
 
+def test_a_head_that_mines_is_measured_by_what_it_keeps_itself():
+    config, shapes = HEADS['region']
+    lrm = dict(type='LRMLoss', num_hard=4, nms_iou_thr=0.1, keep_positives=True)
+    head = MODELS.build(config | dict(lrm=lrm))
+    outs = [[torch.zeros(1, *size) for size in level] for level in shapes]
+    logged = {}
+    runner = SimpleNamespace(
+        iter=0,
+        model=SimpleNamespace(bbox_head=head),
+        visualizer=SimpleNamespace(add_scalars=lambda scalars, step: logged.update(scalars)),
+    )
+    hook = HOOKS.build(dict(type='MiningDiagnosisHook', hard_ratios=(0.05,)))
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    head.loss_by_feat(*outs, [TRUTH], [META])
+    hook.after_train_iter(runner, 0)
+    measured = prior_gradients(head, outs, [TRUTH], [META])
+    expected = shares(measured, head.lrm.hard_mask(measured.losses))
+    found = {name: logged[f'diagnosis/own/{name}'] for name in expected}
+    assert found == pytest.approx({name: float(value) for name, value in expected.items()})
+    assert found['missed'] == 0  # keep_positives, which no plain K has
+    assert found['gradient/easy'] != logged['diagnosis/0.05/gradient/easy']
+
+
+def test_a_head_that_leaves_the_losses_to_its_parent_is_refused():
+    config, _ = HEADS['yolo']
+    head = MODELS.build({key: value for key, value in config.items() if key != 'ignore_iof_thr'})
+    hook = HOOKS.build(dict(type='MiningDiagnosisHook'))
+    with pytest.raises(ValueError, match=r'set model\.bbox_head\.ignore_iof_thr=0\.5'):
+        hook.before_train(SimpleNamespace(model=SimpleNamespace(bbox_head=head)))
+
+
 def test_a_mistake_in_the_hook_is_named():
     with pytest.raises(ValueError, match='interval is 0'):
         HOOKS.build(dict(type='MiningDiagnosisHook', interval=0))
@@ -153,6 +185,16 @@ def test_the_table_compares_the_first_fifth_with_the_last():
     assert '| beginning | 25 % | 50.0 | 10.0 | 40.0 | 0.0 |' in text
     # The batch without objects says nothing about positives.
     assert '| end | 25 % | 50.0 | 48.0 | 2.0 | 10.0 |' in text
+
+
+def test_what_was_kept_is_a_row_of_the_table_and_no_advice():
+    columns = measured([0.4], [0.1])
+    own = {name.replace('0.25', 'own'): values for name, values in columns.items()}
+    own['own/missed'] = [0.2]
+    text = table(columns | own)
+    assert '| end | 25 % | 50.0 | 10.0 | 40.0 | 10.0 |' in text
+    assert '| end | as mined | 50.0 | 10.0 | 40.0 | 20.0 |' in text
+    assert verdict(columns | own) == verdict(columns)
 
 
 @pytest.mark.parametrize(('num', 'is_little'), [(1, True), (49, True), (50, False)])

@@ -208,6 +208,16 @@ def test_without_elements_the_loss_is_that_of_nothing():
     assert module(pred, torch.zeros(0, 4), torch.zeros(0, 4), avg_factor=1.0).item() == 0
 
 
+@pytest.mark.parametrize('loss', ['GIoULoss', 'DIoULoss', 'IoULoss'])
+def test_boxes_of_which_none_has_a_weight_lose_nothing(loss):
+    boxes = torch.tensor([[0.0, 0, 4, 4], [2, 2, 8, 8]], requires_grad=True)
+    mined = MODELS.build(dict(type='LRMElementLoss', loss=loss))
+    found = mined(boxes, boxes.detach() + 1, torch.zeros(2, 4), avg_factor=1.0)
+    assert found.shape == () and found == 0
+    found.backward()
+    assert not boxes.grad.any()
+
+
 def test_a_call_without_an_element_wise_form_is_named():
     # CenterNet's second version adds the losses of positives to those of all places.
     module = build('GaussianFocalLoss')

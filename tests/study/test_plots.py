@@ -178,6 +178,18 @@ def test_the_background_is_that_outside_the_smallest_k_of_all_methods(diagnosed)
     assert axes.yaxis.get_major_formatter()(60, 0) == '60 %'
 
 
+def test_what_a_training_left_out_itself_is_drawn_beside_it(diagnosed):
+    first, mined, _ = diagnosed
+    own = {'own/gradient/easy': [0.3, 0.2], 'own/missed': [0.0, 0.0]}
+    mined = replace(mined, diagnosis=mined.diagnosis | own)
+    (axes,) = plots.draw_background([first, mined], MAP).axes
+    _, line, beside = axes.get_lines()
+    assert beside.get_label() == 'mined: what it leaves out'
+    assert [*beside.get_ydata()] == pytest.approx([30, 20])
+    assert beside.get_color() == line.get_color() and beside.get_linestyle() == '--'
+    assert plots.first_diagnoses([mined])[0].ratios == ['0.5', '0.3']
+
+
 @pytest.mark.parametrize('draw', [plots.draw_diagnosis, plots.draw_background])
 def test_a_single_measurement_is_seen(draw, diagnosed):
     one = {key: values[:1] for key, values in diagnosed[0].diagnosis.items()}
