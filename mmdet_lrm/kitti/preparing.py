@@ -69,8 +69,8 @@ def prepare(
 ) -> str:
     """Extract, copy or link images and labels, write the split lists, check everything.
 
-    A file that is there already with the same size and checksum is left alone, so an interrupted
-    run goes on where it stopped; files appear under their name only when they are complete.
+    A file that is there already with the same size and checksum, or is the source's own, is left
+    alone, so an interrupted run goes on; files appear under their name only when complete.
 
     Args:
         images: ``data_object_image_2.zip``, or a folder: the unpacked zip, or its ``image_2``.
@@ -79,7 +79,7 @@ def prepare(
         splits: Frame ids of ``train`` and ``val``, or a function that makes them of all labelled
             frame ids, such as that of :func:`random_splits`.
         link: Symbolic links in place of copies; for folders only.
-        overwrite: Replace files that differ from the source; else they are an error.
+        overwrite: Replace files that differ, which else are an error, and links by copies.
         allow_missing: Leave frames without image or label out of the lists; else they are an
             error.
 
@@ -208,7 +208,7 @@ def place_files(items: Iterable[_Item], out: Path, link: bool, overwrite: bool) 
     for item in tqdm(items, desc=str(out), unit='file', disable=None):
         target = out / item.target
         if os.path.lexists(target):
-            if _is_same(item, target, link):
+            if _is_there(item, target, link, overwrite):
                 continue
             if not overwrite:
                 different.append(str(target))
@@ -238,12 +238,20 @@ def _place(item: _Item, target: Path, link: bool) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _is_same(item: _Item, target: Path, link: bool) -> bool:
-    if link:
-        return target.is_symlink() and target.resolve() == item.path.resolve()
-    if target.is_symlink() or not target.is_file() or target.stat().st_size != item.size:
+def _is_there(item: _Item, target: Path, link: bool, overwrite: bool) -> bool:
+    """Whether a file is to be left as it is: it is the source, or a copy where copies are asked."""
+    if item.path and target.exists() and os.path.samefile(item.path, target):
+        # A copy may replace a link to the source, but no link or copy the source itself.
+        is_link = target.is_symlink() and _without_links(target) != _without_links(item.path)
+        return not (is_link and overwrite and not link)
+    if link or target.is_symlink() or not target.is_file() or target.stat().st_size != item.size:
         return False
     return _file_crc(target) == item.crc()
+
+
+def _without_links(path: Path) -> Path:
+    """The place of a file, or of the link that it is."""
+    return path.parent.resolve() / path.name
 
 
 def _file_crc(path: Path) -> int:
@@ -346,8 +354,9 @@ def _folder_items(source: Path, folder: str, suffixes: tuple[str, ...]) -> list[
 def _write_splits(splits: dict[str, Sequence[str]], folder: Path, overwrite: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     texts = {folder / f'{name}.txt': '\n'.join(ids) + '\n' for name, ids in splits.items()}
-    for path, text in texts.items():
-        if path.exists() and path.read_bytes() != text.encode() and not overwrite:
+    texts = {path: text for path, text in texts.items() if not _is_list_of(path, text)}
+    for path in texts:
+        if path.exists() and not overwrite:
             raise FileExistsError(
                 f'{path} is there already with other frames; use --overwrite to replace it'
             )
@@ -355,3 +364,12 @@ def _write_splits(splits: dict[str, Sequence[str]], folder: Path, overwrite: boo
         partial = path.with_name(f'.{path.name}.partial')
         partial.write_text(text)
         partial.replace(path)
+
+
+def _is_list_of(path: Path, text: str) -> bool:
+    """Whether a list is there and has the frames of the text, with whichever line ends."""
+    if not path.is_file():
+        return False
+    problems: list[str] = []
+    frames = list(read_split(path, problems))
+    return path.read_bytes() == text.encode() or (frames == text.split() and not problems)

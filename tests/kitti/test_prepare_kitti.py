@@ -81,6 +81,63 @@ def test_folders_are_copied_or_linked(source, link):
     assert os.lstat(path).st_mtime_ns == before
 
 
+def contents(folder) -> dict[str, bytes]:
+    """Of all files that are no links, by their names below a folder."""
+    files = (path for path in folder.rglob('*') if path.is_file() and not path.is_symlink())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize('args', [[], ['--link'], ['--overwrite'], ['--link', '--overwrite']])
+@pytest.mark.parametrize('folder', ['unpacked', 'linked'])
+def test_a_source_is_never_replaced_by_itself(source, args, folder):
+    unpacked = source / 'unpacked'
+    before = contents(unpacked)
+    if folder == 'linked':  # another output, whose folders are links to those of the source
+        (source / 'linked/training').mkdir(parents=True)
+        for name in ('training/image_2', 'training/label_2', 'testing'):
+            (source / 'linked' / name).symlink_to(unpacked / name)
+    sources = ['--images', str(unpacked), '--labels', str(unpacked)]
+    prepare_kitti.main([str(source / folder), *sources, '--split', 'random', *args])
+    after = contents(unpacked)
+    assert {name: after[name] for name in before} == before
+    frames = (source / folder / 'ImageSets' / f'{name}.txt' for name in ('train', 'val'))
+    assert sorted(''.join(path.read_text() for path in frames).split()) == FRAMES
+
+
+@pytest.mark.parametrize('args', [[], ['--link'], ['--overwrite'], ['--link', '--overwrite']])
+def test_a_source_of_links_to_the_files_that_are_there_leaves_them(source, args):
+    unpacked = source / 'unpacked'
+    before = contents(unpacked)
+    for frame in FRAMES:
+        path = source / f'links/training/label_2/{frame}.txt'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(unpacked / f'training/label_2/{frame}.txt')
+    sources = ['--images', str(unpacked), '--labels', str(source / 'links')]
+    prepare_kitti.main([str(unpacked), *sources, '--split', 'random', *args])
+    after = contents(unpacked)
+    assert {name: after[name] for name in before} == before
+
+
+def test_links_stay_unless_copies_are_to_replace_them(source):
+    folders = dict(images='unpacked', labels='unpacked')
+    path = run(source, '--link', **folders) / 'training/label_2/000001.txt'
+    run(source, **folders)
+    assert path.is_symlink()
+    run(source, '--overwrite', **folders)
+    assert not path.is_symlink() and path.read_text() == LABEL
+    assert (source / 'unpacked/training/label_2/000001.txt').read_text() == LABEL
+
+
+def test_a_link_to_itself_is_replaced_by_one_to_the_source(source):
+    path = source / 'out/training/label_2/000001.txt'
+    path.parent.mkdir(parents=True)
+    path.symlink_to(path)
+    with pytest.raises(SystemExit, match=r'000001\.txt'):
+        run(source, '--link', images='unpacked', labels='unpacked')
+    run(source, '--link', '--overwrite', images='unpacked', labels='unpacked')
+    assert path.read_text() == LABEL
+
+
 def test_zip_files_cannot_be_linked(source):
     with pytest.raises(SystemExit, match='linked'):
         run(source, '--link')
@@ -117,6 +174,17 @@ def test_a_different_split_list_is_an_error_and_kept_unless_overwritten(source):
     assert (out / 'ImageSets/val.txt').read_text() == '000001\n'
     run(source, '--overwrite')
     assert (out / 'ImageSets/val.txt').read_text() == '000003\n'
+
+
+def test_lists_that_are_there_with_the_same_frames_are_left_as_they_are(source):
+    (source / 'out').mkdir()
+    (source / 'lists').rename(source / 'out/ImageSets')
+    (source / 'lists').symlink_to(source / 'out/ImageSets')
+    path = source / 'lists/train.txt'
+    path.write_bytes(b'000000\r\n\r\n000002')
+    for args in ([], ['--overwrite']):
+        run(source, *args)
+        assert path.read_bytes() == b'000000\r\n\r\n000002'
 
 
 def test_an_interrupted_run_leaves_no_half_file_and_goes_on(source, monkeypatch):
