@@ -43,8 +43,7 @@ def main() -> None:
     args = parse_args()
     path = launch.config_path(args.config)
     launch.require_file('config', path)
-    cfg = launch.load_with_variables(path, args.cfg_options)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = launch.load_with_settings(path, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     loader = f'{args.split}_dataloader'
     launch.require_data(cfg, loader)

@@ -127,13 +127,13 @@ def input_size(dataset: ConfigDict) -> tuple[int, int]:
     """
     for part in find_datasets(dataset):
         for step in part.get('pipeline', []):
-            stretched = step.type == 'Resize' and not step.get('keep_ratio', True)
+            stretched = step.type == 'Resize' and not step.get('keep_ratio', False)
             # On average the jitter leaves an image as wide and high as its canvas.
-            if stretched or step.type == 'DarknetJitter':
-                return tuple(step.scale)
+            if (stretched or step.type == 'DarknetJitter') and (scale := step.get('scale')):
+                return (scale, scale) if isinstance(scale, int) else tuple(scale)
     raise BoxesError(
-        'the training pipeline has neither a Resize with keep_ratio=False nor a DarknetJitter; '
-        'give --scale W H'
+        'the training pipeline has neither a Resize to a scale without keep_ratio=True nor a '
+        'DarknetJitter; give --scale W H'
     )
 
 

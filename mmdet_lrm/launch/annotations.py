@@ -9,7 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-from mmdet.datasets import BaseDetDataset, CocoDataset, XMLDataset
+from mmdet.datasets import BaseDetDataset, CocoDataset, Objects365V1Dataset, XMLDataset
+from mmengine.dataset import BaseDataset
+from mmengine.fileio import load
 from tqdm import tqdm
 
 from ..kitti.dataset import KittiDataset
@@ -17,7 +19,7 @@ from ..kitti.dataset import KittiDataset
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 # What files raise that lack a key, a tag or a number.
 READING_ERRORS = (
-    *(KeyError, AttributeError, TypeError, ValueError, OverflowError, AssertionError),
+    *(LookupError, AttributeError, TypeError, ValueError, OverflowError, AssertionError),
     *(ElementTree.ParseError, OSError),
 )
 
@@ -29,6 +31,7 @@ class Annotations:
     Attributes:
         source: the list of images, or the file of annotations.
         classes: what the config asks for.
+        labels: what the labels 0, 1, ... that mmdet gives the boxes stand for in the files.
         known_names: what the files can name; all of the classes, where they do not say it.
         images: I paths.
         sizes: (I, 2) width and height in px as the annotations have them; 0 where they do not.
@@ -40,6 +43,7 @@ class Annotations:
 
     source: str
     classes: tuple[str, ...]
+    labels: tuple[str, ...]
     known_names: Collection[str]
     images: list[str]
     sizes: np.ndarray
@@ -89,6 +93,7 @@ def _annotations(
     dataset: BaseDetDataset,
     images: Sequence[tuple[str, float, float]],
     boxes: Sequence[tuple],
+    labels: Sequence[str] | None = None,
     known_names: Collection[str] | None = None,
 ) -> Annotations:
     """Columns of rows: path, width, height; and image, name, x1, y1, x2, y2, ignored."""
@@ -97,6 +102,7 @@ def _annotations(
     return Annotations(
         source=str(dataset.ann_file),
         classes=classes,
+        labels=classes if labels is None else tuple(labels),
         known_names=classes if known_names is None else known_names,
         images=[path for path, *_ in images],
         sizes=np.array([size for _, *size in images], dtype=float).reshape(-1, 2),
@@ -184,7 +190,10 @@ def _coco(dataset: CocoDataset, problems: list[str]) -> Annotations:
         content = json.loads(Path(dataset.ann_file).read_bytes())
     except json.JSONDecodeError as error:
         raise ValueError(f'{dataset.ann_file}:{error.lineno}: it is no whole JSON') from error
-    names = {each['id']: each['name'] for each in content['categories']}
+    categories = content['categories']
+    if isinstance(dataset, Objects365V1Dataset):
+        categories = sorted(categories, key=lambda each: each['id'])  # as it does itself
+    names = {each['id']: each['name'] for each in categories}
     index = {each['id']: number for number, each in enumerate(content['images'])}
     boxes = []
     for each in content.get('annotations', []):
@@ -205,20 +214,31 @@ def _coco(dataset: CocoDataset, problems: list[str]) -> Annotations:
         (os.path.join(folder, each['file_name']), each['width'], each['height'])
         for each in content['images']
     ]
-    return _annotations(dataset, images, boxes, known_names=set(names.values()))
+    # mmdet numbers the categories that it picks by the classes, in the order of the file.
+    labels = [each['name'] for each in categories if each['name'] in dataset.metainfo['classes']]
+    return _annotations(dataset, images, boxes, labels, known_names=set(names.values()))
 
 
 def _any(dataset: BaseDetDataset, problems: list[str]) -> Annotations:
     """Of a data set whose files are not known here: what it has made of them."""
     dataset.full_init()
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    classes = dataset.metainfo['classes']
+    labels = _labels_of_file(dataset)
     return _annotations(
         dataset,
         [(info['img_path'], info.get('width', 0), info.get('height', 0)) for info in infos],
         [
-            (image, classes[each['bbox_label']], *each['bbox'], bool(each['ignore_flag']))
+            (image, labels[each['bbox_label']], *each['bbox'], bool(each['ignore_flag']))
             for image, info in enumerate(infos)
             for each in info['instances']
         ],
+        labels,
     )
+
+
+def _labels_of_file(dataset: BaseDetDataset) -> Sequence[str]:
+    """The classes that a file of mmdet's own format numbers; of any other those of the config."""
+    classes = dataset.metainfo['classes']
+    if type(dataset).load_data_list is not BaseDataset.load_data_list:
+        return classes
+    return load(dataset.ann_file)['metainfo'].get('classes', classes)

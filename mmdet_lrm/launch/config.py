@@ -62,7 +62,7 @@ def load_config(args: argparse.Namespace) -> Config:
     args.config = config_path(args.config)
     require_file('config', args.config)
     try:
-        cfg = load_with_variables(args.config, args.cfg_options or {})
+        cfg = load_with_settings(args.config, args.cfg_options or {})
     except ImportError as error:
         reason = error
         while reason.__context__:  # MMEngine's own message lists the whole sys.path
@@ -72,20 +72,27 @@ def load_config(args: argparse.Namespace) -> Config:
             f'yours, set PYTHONPATH to its folder. {INSTALL}'
         ) from error
     cfg.launcher = args.launcher
-    if args.cfg_options is not None:
-        try:
-            cfg.merge_from_dict(args.cfg_options)
-        except (KeyError, TypeError) as error:
-            given = ' '.join(f'{key}={value}' for key, value in args.cfg_options.items())
-            raise LaunchError(
-                f'--cfg-options {given} does not fit {args.config}: {error.args[0]}'
-            ) from error
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs', Path(args.config).stem))
     require_mining_heads(cfg.get('model') or {})
     require_writable(cfg.work_dir)
+    return cfg
+
+
+def load_with_settings(file: str, settings: dict[str, object]) -> Config:
+    """The config of a file with settings of a command line in it, its variables among them.
+
+    Raises:
+        LaunchError: a setting does not fit, or is a variable that nothing follows.
+    """
+    cfg = load_with_variables(file, settings)
+    try:
+        cfg.merge_from_dict(settings)
+    except (KeyError, TypeError) as error:
+        given = ' '.join(f'{key}={value}' for key, value in settings.items())
+        raise LaunchError(f'--cfg-options {given} does not fit {file}: {error.args[0]}') from error
     return cfg
 
 
@@ -121,16 +128,19 @@ def config_path(name: str) -> str:
     return mmdet_lrm.config(file)
 
 
-def read_config(name: str | Path) -> Config:
+def read_config(name: str | Path, settings: dict[str, object] | None = None) -> Config:
     """The config of a detector, of its file, or a shipped one, as :func:`config_path` has it.
 
     Raises:
-        LaunchError: there is no such file, it cannot be read, or it has no model.
+        LaunchError: there is no such file, it cannot be read, it has no model, or a setting does
+            not fit.
     """
     path = config_path(str(name))
     require_file('config', path)
     try:
-        cfg = Config.fromfile(path)
+        cfg = load_with_settings(path, settings or {})
+    except LaunchError:
+        raise
     except (
         *(OSError, SyntaxError, NameError, ImportError),
         *(LookupError, TypeError, ValueError, ConfigParsingError),

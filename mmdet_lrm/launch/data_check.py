@@ -45,9 +45,9 @@ def check_data(cfg: Config, *loaders: str) -> None:
 
     Raises:
         LaunchError: Files are missing, empty or cannot be read; names differ from a class by case
-            alone; there is no box to train on; the head has another number of classes. All of
-            this is in the message, the first ``MAX_SHOWN`` problems with file and, where a file
-            has lines, line.
+            alone; files number the classes in another order; there is no box to train on; the head
+            has another number of classes. All of this is in the message, the first ``MAX_SHOWN``
+            problems with file and, where a file has lines, line.
     """
     if int(os.environ.get('RANK', 0)):
         return
@@ -96,7 +96,7 @@ def _read(part: ConfigDict, loader: str, problems: list[str]) -> Annotations | N
 
 
 def _check_classes(found: Annotations, loader: str, report: DataReport) -> None:
-    """The classes are those of the other data, and no name is one of them but for its case."""
+    """The classes are those of the other data, and the labels theirs; no name differs by case."""
     report.classes = report.classes or found.classes
     if found.classes != report.classes:
         report.problems.append(
@@ -115,6 +115,13 @@ def _check_classes(found: Annotations, loader: str, report: DataReport) -> None:
         report.problems.append(
             f'{found.source} has no category {", ".join(absent)}, and mmdet would give the other '
             f'classes wrong labels; its categories are {", ".join(sorted(found.known_names))}'
+        )
+    elif found.labels != found.classes[: len(found.labels)]:
+        report.problems.append(
+            f'{found.source} gives its boxes labels in the order {", ".join(found.labels)}, and '
+            f'the classes are {", ".join(found.classes)}: mmdet would take one for another. Give '
+            'the classes in the order of the file (metainfo=dict(classes=...)), or list in the '
+            'file each category once, in the order of the classes'
         )
 
 

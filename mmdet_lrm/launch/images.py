@@ -1,6 +1,7 @@
 """Images that a training would read, decoded before it begins."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,25 +9,36 @@ from pathlib import Path
 
 import cv2
 from mmdet.registry import DATASETS
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
 
-from ..errors import LaunchError
+from ..errors import LaunchError, UserError
+from .annotations import READING_ERRORS
+from .nodes import find_datasets
 
 SHOWN = 5
+# What libpng says of an image whose pixels are all there: of a chunk that is not critical, whose
+# name begins with a small letter, and of what follows the last row. Whatever libjpeg says is a
+# fault, since it says the first thing only, behind which the end may be missing.
+HARMLESS = re.compile(
+    r'libpng warning: [a-z][a-zA-Z]{3}: '
+    r'|libpng warning: IDAT: (Too much image|Extra compressed) data'
+)
 
 
 def require_images(cfg: Config, *loaders: str) -> None:
-    """Every image of these loaders' data sets can be decoded, to its end.
+    """Every image of these loaders' local data sets can be decoded, to its end.
 
     Raises:
-        LaunchError: some cannot; the first of them are named.
+        UserError: annotations that cannot be read, or images that cannot be decoded; the first of
+            them are named.
     """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
     paths = {}
     for loader in loaders:
-        dataset = DATASETS.build(cfg[loader].dataset)
-        paths |= dict.fromkeys(
-            dataset.get_data_info(index)['img_path'] for index in range(len(dataset))
-        )
+        for part in find_datasets(cfg.get(loader) or {}):
+            if '://' not in (part.data_root or ''):
+                paths |= dict.fromkeys(_image_paths(part, loader))
     broken = [f"'{path}' ({fault})" for path in paths if (fault := image_fault(path))]
     if broken:
         more = f' and {len(broken) - SHOWN} more' if len(broken) > SHOWN else ''
@@ -34,6 +46,19 @@ def require_images(cfg: Config, *loaders: str) -> None:
             f'{len(broken)} of {len(paths)} images cannot be decoded whole: '
             f'{", ".join(broken[:SHOWN])}{more}. Get them anew, or take them off the lists'
         )
+
+
+def _image_paths(part: ConfigDict, loader: str) -> list[str]:
+    """Of the images that a data set does not filter out."""
+    try:
+        dataset = DATASETS.build(ConfigDict(part, pipeline=[]))
+        return [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+    except UserError:
+        raise
+    except READING_ERRORS as error:
+        raise LaunchError(
+            f'{part.type} of {loader} cannot be read: {type(error).__name__}: {error}'
+        ) from error
 
 
 def image_fault(path: str | Path) -> str:
@@ -48,7 +73,8 @@ def image_fault(path: str | Path) -> str:
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None:
         return 'not an image, or not a whole one'
-    return ' '.join(said[0].split())
+    lines = [' '.join(line.split()) for line in said[0].splitlines()]
+    return ' '.join(line for line in lines if not HARMLESS.match(line))
 
 
 @contextmanager

@@ -51,18 +51,36 @@ def training_config(args: argparse.Namespace) -> Config:
     require_data(cfg, 'train_dataloader', 'val_dataloader')
     if args.check_images:
         require_images(cfg, 'train_dataloader', 'val_dataloader')
-    if not cfg.get('load_from') and cfg.get('resume') and (start := choose_start(cfg)):
-        cfg.load_from = str(start)
-    elif not cfg.get('load_from'):
-        require_pretrained(cfg.model)
-    elif '://' not in cfg.load_from:
-        require_checkpoint(cfg.load_from)
+    set_start(cfg, args.resume)
     join_without_gpu(cfg)
     return cfg
 
 
+def set_start(cfg: Config, resume: str | None) -> None:
+    """Writes into the config what its training goes on from, or starts from; it is there.
+
+    Where there is no checkpoint to go on from, it begins as without --resume. The Runner is not
+    left to look for one: it takes what ``last_checkpoint`` names, be it there or not.
+
+    Args:
+        resume: a checkpoint, 'auto' for the last in the work folder, None for what the config has.
+    """
+    load_from = cfg.get('load_from')
+    if resume not in (None, 'auto'):
+        cfg.resume, cfg.load_from = True, resume
+    elif resume == 'auto' or (cfg.get('resume') and not load_from):
+        if last := choose_start(cfg):
+            cfg.resume, cfg.load_from = True, str(last)
+        elif not load_from:
+            cfg.resume = False
+    if not cfg.get('load_from'):
+        require_pretrained(cfg.model)
+    elif '://' not in cfg.load_from:
+        require_checkpoint(cfg.load_from)
+
+
 def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
-    """Writes --amp, --auto-scale-lr and --resume into the config."""
+    """Writes --amp and --auto-scale-lr into the config."""
     if args.amp:
         if get_device() == 'cpu':
             raise LaunchError('--amp needs a GPU, and PyTorch sees none here; train without --amp')
@@ -75,9 +93,6 @@ def apply_training_options(cfg: Config, args: argparse.Namespace) -> None:
                 f'of the learning rate, which {args.config} does not set'
             )
         cfg.auto_scale_lr.enable = True
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
 
 
 def testing_parser() -> argparse.ArgumentParser:

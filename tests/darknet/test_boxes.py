@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmdet_lrm.darknet.boxes import BoxesError, box_sizes, input_size, own_priors
 from mmdet_lrm.kitti.drawing import draw_kitti
+from mmdet_lrm.launch import LaunchError
 
 ROOT = Path(__file__).parents[2]
 SIZE = '<size><width>{}</width><height>{}</height><depth>3</depth></size>'
@@ -151,6 +152,9 @@ def test_the_input_size_is_that_of_the_step_that_fixes_it():
         return input_size(ConfigDict(data_root='', pipeline=list(pipeline)))
 
     assert size(dict(type='Resize', scale=(96, 64), keep_ratio=False)) == (96, 64)
+    assert size(dict(type='Resize', scale=(96, 64))) == (96, 64)  # as mmcv has it
+    assert size(dict(type='Resize', scale=96)) == (96, 96)
+    assert size(dict(type='Resize', scale_factor=0.5), dict(type='Resize', scale=96)) == (96, 96)
     assert size(dict(type='DarknetJitter', scale=(96, 64))) == (96, 64)
     with pytest.raises(BoxesError, match='give --scale W H'):
         size(dict(type='Resize', scale=(96, 64), keep_ratio=True))
@@ -182,6 +186,31 @@ def test_the_lines_to_paste_are_printed(program, tmp_path, capsys):
     assert [len(level) for level in pasted['base_sizes']] == [2, 2, 2]
     with Image.open(picture) as image:
         assert image.size == (840, 600)  # 7 x 5 inches of 120 dots
+
+
+def test_variables_of_the_config_are_set_as_in_a_training(program, tmp_path, monkeypatch, capsys):
+    config = str(ROOT / 'configs/yolov2-tiny_kitti.py')
+    other = draw_kitti(tmp_path / 'other', 2, 1)
+    program([config, '--cfg-options', f'data_root={other}/', 'img_scale=(160,64)'])
+    printed = capsys.readouterr().out
+    labels = (other / 'training/label_2').iterdir()
+    train = (other / 'ImageSets/train.txt').read_text().split()
+    num = sum(
+        line.split()[0] in ('Car', 'Pedestrian', 'Cyclist')
+        for path in labels
+        if path.stem in train
+        for line in path.read_text().splitlines()
+    )
+    assert f'{num} boxes of {config} at 160 x 64\n' in printed
+    program([config, '--cfg-options', 'train_dataloader.dataset.pipeline.2.scale=(96,96)'])
+    assert ' at 96 x 96' in capsys.readouterr().out
+    for setting, message in (
+        ('data_root=/nowhere/', "needs '/nowhere"),
+        ('img_scal=(160,64)', "there is no variable 'img_scal'; set img_scale"),
+        ('train_cfg.max_epochs.x=1', 'does not fit'),
+    ):
+        with pytest.raises(LaunchError, match=message):
+            program([config, '--cfg-options', setting])
 
 
 def test_an_input_without_size_is_a_wrong_usage(program, capsys):

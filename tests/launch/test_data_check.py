@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from mmdet_lrm.kitti.drawing import draw_kitti
@@ -161,6 +162,47 @@ def test_a_class_without_category_stops_the_run(coco, tmp_path):
     assert line.endswith('its categories are Monocyte, Platelets, RBC')
 
 
+def mmdets_labels(cfg, loader='train_dataloader') -> list[tuple[int, bool]]:
+    """Label, and whether it is ignored, of the boxes of the first image, as mmdet reads them."""
+    (info,) = DATASETS.build(dict(cfg[loader].dataset, pipeline=[])).load_data_list()
+    return [(each['bbox_label'], bool(each['ignore_flag'])) for each in info['instances']]
+
+
+def test_categories_in_another_order_than_the_classes_stop_the_run(coco, tmp_path):
+    assert mmdets_labels(coco) == [(0, False), (1, False), (1, True)]
+    content = json.loads((tmp_path / 'train.json').read_text())
+    content['categories'].reverse()
+    (tmp_path / 'train.json').write_text(json.dumps(content))
+    assert mmdets_labels(coco) == [(1, False), (0, False), (0, True)]  # an RBC, and two WBC
+    (line,) = problems(coco)
+    assert line.startswith(
+        f'{tmp_path}/train.json gives its boxes labels in the order WBC, RBC, and the classes are '
+        'RBC, WBC: '
+    )
+    for loader in ('train_dataloader', 'val_dataloader'):
+        coco[loader].dataset.metainfo.classes = CLASSES[::-1]
+    (line,) = problems(coco)
+    assert f'{tmp_path}/val.json gives its boxes labels in the order RBC, WBC, and' in line
+    check_data(coco, 'train_dataloader')
+
+
+def test_two_categories_of_one_name_stop_the_run(coco, tmp_path):
+    edit(tmp_path / 'train.json', '"WBC"', '"RBC"')
+    edit(tmp_path / 'train.json', '"Platelets"', '"WBC"')
+    assert mmdets_labels(coco) == [(0, False), (1, False), (1, True), (2, False)]
+    (line,) = problems(coco, 'train_dataloader')
+    assert 'labels in the order RBC, RBC, WBC, and the classes are RBC, WBC: ' in line
+
+
+def test_a_data_set_that_sorts_its_categories_may_have_them_in_any_order(coco, tmp_path, said):
+    coco.train_dataloader.dataset.type = 'Objects365V1Dataset'
+    content = json.loads((tmp_path / 'train.json').read_text())
+    content['categories'].reverse()
+    (tmp_path / 'train.json').write_text(json.dumps(content))
+    assert mmdets_labels(coco) == [(0, False), (1, False), (1, True)]
+    assert said(coco, 'train_dataloader')[0]['WBC'] == [1, 1]
+
+
 def test_a_training_set_without_a_box_stops_the_run_and_others_do_not(voc, tmp_path, said):
     (tmp_path / 'val.txt').write_text('c\n')
     assert said(voc)[1][-1].endswith('val.txt: no box of RBC, WBC: nothing can be evaluated')
@@ -257,6 +299,24 @@ def test_any_data_set_of_mmdet_is_looked_through(tmp_path, said):
     assert said(cfg, 'train_dataloader')[0] == {'RBC': [0, 0], 'WBC': [1, 1], 'all': [1, 1]}
     (tmp_path / 'train.json').write_text(json.dumps(dict(content, data_list=images)))
     assert problems(cfg, 'train_dataloader')[0].startswith(f'{tmp_path}/b is missing')
+
+
+@pytest.mark.parametrize('classes', [CLASSES[::-1], CLASSES[:1]])
+def test_other_classes_than_those_that_mmdets_own_format_numbers_stop_the_run(tmp_path, classes):
+    (tmp_path / 'a.jpg').write_bytes(b'its content is not looked at')
+    box = dict(bbox=[0, 0, 9, 9], bbox_label=1, ignore_flag=0)
+    image = dict(img_path='a.jpg', height=50, width=100, instances=[box, dict(box, bbox_label=0)])
+    content = dict(metainfo=dict(classes=CLASSES), data_list=[image])
+    (tmp_path / 'train.json').write_text(json.dumps(content))
+    cfg = loaders(
+        type='BaseDetDataset',
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path=''),
+        metainfo=dict(classes=classes),
+    )
+    assert mmdets_labels(cfg) == [(1, False), (0, False)]  # whatever the classes are
+    (line,) = problems(cfg, 'train_dataloader')
+    assert f'in the order RBC, WBC, and the classes are {", ".join(classes)}: ' in line
 
 
 def test_images_that_a_hook_is_to_draw_are_among_those_that_train(voc, tmp_path):

@@ -101,18 +101,67 @@ def test_the_miner_is_switched_on_by_a_dict_as_one_types_it_in_a_shell(train):
 
 def test_resume_goes_on_from_the_last_checkpoint_or_the_given_one(train, checkpoint):
     assert not train().resume
-    last, given = train('--resume'), train('--resume', checkpoint)
-    assert (last.resume, last.load_from) == (True, None)
-    assert (given.resume, given.load_from) == (True, checkpoint)
+    last = finished(Path('work'))
+    assert start(train('--resume', '--work-dir', 'work')) == (True, last)
+    assert start(train('--resume', checkpoint)) == (True, checkpoint)
     with pytest.raises(LaunchError, match=r"checkpoint 'epoch_9\.pth' is not a file"):
         train('--resume', 'epoch_9.pth')
 
 
-def test_resume_wins_over_where_the_config_starts_from(train, checkpoint):
+def start(cfg) -> tuple[bool, str | None]:
+    """Whether the Runner goes on from a checkpoint, and which one it loads."""
+    return cfg.resume, cfg.load_from
+
+
+def finished(folder: Path) -> str:
+    """The first checkpoint of a training in this folder."""
+    folder.mkdir()
+    meta = dict(epoch=1, iter=2, time='20260101_000000')
+    torch.save(dict(meta=meta, message_hub={}, state_dict={}), folder / 'epoch_1.pth')
+    return str(folder / 'epoch_1.pth')
+
+
+@pytest.mark.parametrize('way', ['config', '--cfg-options'])
+def test_resume_wins_over_where_the_config_starts_from_once_there_is_a_checkpoint(
+    train, checkpoint, way
+):
     Path('config.py').write_text(f"_base_ = '{CONFIG}'\nload_from = '{checkpoint}'\n")
-    assert train(config='config.py').load_from == checkpoint
-    resumed = train('--resume', config='config.py')
-    assert (resumed.resume, resumed.load_from) == (True, None)
+    arguments, config = ['--work-dir', 'work'], 'config.py'
+    if way == '--cfg-options':
+        arguments, config = [*arguments, '--cfg-options', f'load_from={checkpoint}'], CONFIG
+    assert start(train(*arguments, config=config)) == (False, checkpoint)
+    # Killed before its first checkpoint, it begins as it did.
+    assert start(train('--resume', *arguments, config=config)) == (False, checkpoint)
+    shutil.rmtree('work')
+    last = finished(Path('work'))
+    assert start(train('--resume', *arguments, config=config)) == (True, last)
+
+
+@pytest.mark.parametrize('note', ['', 'work/epoch_3.pth', 'elsewhere/epoch_1.pth'])
+@pytest.mark.parametrize('way', [['--resume'], ['--cfg-options', 'resume=True']])
+def test_a_note_without_its_checkpoint_starts_nothing(train, capsys, note, way):
+    """MMEngine goes on from whatever the note names, if it is told to resume."""
+    finished(Path('elsewhere'))
+    Path('work').mkdir()
+    Path('work/last_checkpoint').write_text(note)
+    assert start(train('--work-dir', 'work', *way)) == (False, None)
+    assert 'goes on from the beginning, there is no checkpoint; passed over: last_checkpoint' in (
+        capsys.readouterr().out
+    )
+
+
+def test_what_a_config_resumes_from_is_so_also_where_the_work_folder_has_none(train, checkpoint):
+    options = ['--cfg-options', 'resume=True', f'load_from={checkpoint}']
+    for way in ([], ['--resume']):
+        assert start(train(*options, *way)) == (True, checkpoint)
+
+
+def test_without_a_checkpoint_what_a_model_starts_from_must_be_there(train):
+    init = 'model.backbone.init_cfg=dict(type=Pretrained, checkpoint="none.pth")'
+    with pytest.raises(LaunchError, match=r"init_cfg starts from 'none\.pth', which is not a file"):
+        train('--resume', '--cfg-options', init)
+    with pytest.raises(LaunchError, match=r"the checkpoint 'none\.pth' is not a file"):
+        train('--resume', '--cfg-options', 'load_from=none.pth')
 
 
 def test_a_config_need_not_say_where_it_starts_from(train):

@@ -82,6 +82,18 @@ def test_what_cannot_be_meant_is_told_before_any_log_and_leaves_nothing(
 
 
 @pytest.mark.slow
+def test_damaged_images_are_named_before_a_training(tmp_path):
+    root = draw_kitti(tmp_path / 'kitti', 2, 2)
+    broken = sorted((root / 'training/image_2').iterdir())[0]
+    broken.write_bytes(broken.read_bytes()[:-200])
+    command = [sys.executable, TOOLS / 'train.py', CONFIG, '--work-dir', tmp_path / 'run']
+    refused = run([*command, '--check-images'], root)
+    assert refused.returncode == 1
+    last = refused.stderr.splitlines()[-1]
+    assert last.startswith(f"error: 1 of 4 images cannot be decoded whole: '{broken}' (")
+
+
+@pytest.mark.slow
 def test_training_stops_resumes_and_is_tested(data, tmp_path):
     train, test = ([sys.executable, TOOLS / name, CONFIG] for name in ('train.py', 'test.py'))
     settings, work = ['--work-dir', tmp_path, *SETTINGS], tmp_path
