@@ -13,9 +13,20 @@ class VOCClassMetric(VOCMetric):
 
     Reports shares under the prefix ``voc``: ``voc/mAP``, ``voc/{class}_AP``. The arguments are
     VOCMetric's; of several ``iou_thrs`` the first counts.
+
+    Raises:
+        ValueError: ``scale_ranges``, of which VOCMetric, which has them, reports no mAP either.
     """
 
     default_prefix = 'voc'
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.scale_ranges is not None:
+            raise ValueError(
+                f'scale_ranges is {self.scale_ranges}, and VOCClassMetric evaluates boxes of all '
+                'sizes together; remove it'
+            )
 
     def compute_metrics(self, results: Sequence[tuple]) -> dict[str, float]:
         truths, found = zip(*results, strict=True)

@@ -28,12 +28,11 @@ import os
 from pathlib import Path
 
 import installed  # noqa: F401
-from mmengine.config import Config
 from mmengine.logging import MMLogger
 
 from mmdet_lrm import launch
 from mmdet_lrm.study import check, demo, documents, plan, reading, report, runs
-from mmdet_lrm.study.records import read_records, write_records
+from mmdet_lrm.study.records import read_records, require_kept, write_records
 
 
 def parse_args() -> argparse.Namespace:
@@ -95,9 +94,7 @@ def read(args: argparse.Namespace) -> plan.Study:
     if args.data_root:
         os.environ |= dict.fromkeys(plan.ROOT_VARIABLES, str(args.data_root.resolve()))
     settings = dict(seeds=args.seeds, last=args.last, differ=args.differ, diagnose=args.diagnose)
-    if args.overlay:
-        launch.require_file('overlay', args.overlay)
-    overlay = Config.fromfile(args.overlay).to_dict() if args.overlay else {}
+    overlay = reading.laid_over(args.overlay) if args.overlay else {}
     options = (overlay, args.cfg_options)
     if args.name.endswith('.py'):
         return reading.read_study(args.name, options, **settings)
@@ -118,7 +115,7 @@ def main() -> None:
     MMLogger.get_instance('benchmark', log_level='WARNING')
     share = runs.read_part(args.part) if args.part else None
     planned = plan.make_plan(read(args))
-    name = Path(args.name).stem
+    name = Path(args.name).stem if args.name.endswith('.py') else args.name
     file, folder = args.results / f'{name}.json', args.work_dir / name
     missing = []
     if args.check:
@@ -127,12 +124,14 @@ def main() -> None:
     if args.merge:
         parts = [record for part in args.merge for record in read_records(part)]
         found, missing = runs.merge(planned, parts)
+        require_kept(file, found, f'give {file} to --merge too, or move it away')
     else:
         planned = plan.check_start(planned)
         print(plan.describe(planned))
         if share:
             file = file.with_name('{}.part{}of{}.json'.format(name, *share))
             planned = runs.part(planned, *share)
+        require_kept(file, planned, 'ask for these too, give another name, or move it away')
         found = runs.run_all(planned, folder, args.jobs)
     write_records(found, file)
     for run in missing:

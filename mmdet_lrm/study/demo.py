@@ -134,7 +134,8 @@ class Demo:
         write_records(records, folder / sources.RECORDS)
         table = tables.markdown(records, COLUMNS)
         write_whole(folder / 'table.md', table)
-        write_whole(folder / 'demo.png', pictures.png(draw_picture(plan, folder), dpi=100))
+        figure = draw_picture(plan, records, folder)
+        write_whole(folder / 'demo.png', pictures.png(figure, dpi=100))
         report = folder / 'report.html'
         report_page.write(sources.of_study(folder / sources.RECORDS, folder, folder), report)
         return (
@@ -225,9 +226,10 @@ def in_words(records: Sequence[Record]) -> str:
 # --- the picture ----------------------------------------------------------------------------------
 
 
-def draw_picture(plan: Sequence[Run], folder: Path) -> Figure:
+def draw_picture(plan: Sequence[Run], records: Sequence[Record], folder: Path) -> Figure:
     """What the first pair finds in the evaluated image with most objects, and what LRM mines."""
-    plain, mined = (load(run, folder) for run in plan[:2])
+    pair = zip(plan[:2], records[:2], strict=True)
+    plain, mined = (load(run, record, folder) for run, record in pair)
     info, sample = crowded(plain.cfg.val_dataloader.dataset)
     figure = Figure(figsize=(12, 12.4), layout='constrained')
     above, middle, below = figure.subplots(3, 1)
@@ -258,8 +260,8 @@ OF_BOX = {
 }
 
 
-def load(run: Run, folder: Path) -> nn.Module:
-    work_dir = run_dir(run.name, run.config, folder / 'runs')
+def load(run: Run, record: Record, folder: Path) -> nn.Module:
+    work_dir = run_dir(run.name, run.config, record.data, folder / 'runs')
     weights = work_dir / f'epoch_{run.config.train_cfg.max_epochs}.pth'
     return init_detector(str(work_dir / 'config.py'), str(weights), device='cpu')
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmdet.evaluation import CocoMetric, VOCMetric
 from mmdet.registry import DATASETS, METRICS
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -17,18 +18,19 @@ from mmengine.structures import InstanceData
 from tqdm import tqdm
 
 from ..errors import UserError
-from ..kitti.evaluation import DIFFICULTIES
+from ..kitti.evaluation import DIFFICULTIES, Difficulty, valid_truths
+from ..kitti.labels import read_objects
 from ..kitti.metric import KittiMetric
 from ..launch import find_datasets, require_data
-from ..launch.browsing import difficulty
 from ..launch.models import build_detector
+from ..training.checkpoints import NOTE
 from ..training.files import write_whole
 from .errors import Detected, summary
 from .trainings import FINISHED
 
 DUMPED = 'detections.pkl'  # what the last evaluation of a study's run leaves
 IOU_THR = 0.5  # as VOC's and TIDE's, where an evaluator has none of its own
-LOWEST = min(each.min_height for each in DIFFICULTIES.values())  # px; KITTI sees none below
+LEVEL = 'moderate'  # KITTI's, by which the benchmark ranks
 
 
 class DetectionsError(UserError):
@@ -39,7 +41,17 @@ class DetectionsError(UserError):
 
 
 def last_checkpoint(work_dir: Path) -> Path | None:
-    """The checkpoint of the largest epoch or iteration; None without any."""
+    """The checkpoint that was written last, as MMEngine notes; None without any.
+
+    Without a note, or if what it names is gone, that of the largest epoch or iteration, which may
+    be of an earlier training in this folder.
+    """
+    note = work_dir / NOTE
+    if note.is_file():
+        # Its folder may have been moved since.
+        noted = work_dir / Path(note.read_text(errors='replace').strip()).name
+        if noted.is_file():
+            return noted
     numbers = {
         int(found[1]): file
         for file in work_dir.glob('*.pth')
@@ -149,37 +161,38 @@ def annotated(config: Config) -> tuple[dict[str, dict], tuple[str, ...]]:
     return infos, classes
 
 
-def with_truths(infos: dict[str, dict], predictions: Sequence[dict]) -> list[Detected]:
+def with_truths(
+    infos: dict[str, dict], predictions: Sequence[dict], metric: KittiMetric | None = None
+) -> list[Detected]:
     """Truths that count, and detections, of the images that have detections.
 
-    Of KITTI's format count truths that are not beyond its hard level, and detections that are not
-    lower than it sees.
+    Args:
+        infos: what the data know of images, by their ids.
+        predictions: as :func:`detect` returns them.
+        metric: by which they are evaluated if it is KITTI's. Then those truths and detections count
+            that it counts at its moderate level, within its own limits.
 
     Raises:
         DetectionsError: an image is none of the data set.
+        KittiDataError: a label file of the metric is missing or damaged.
     """
-    images = []
-    for each in predictions:
-        info = infos.get(str(each['img_id']))
-        if info is None:
+    names = [str(each['img_id']) for each in predictions]
+    for name in names:
+        if name not in infos:
             raise DetectionsError(
-                f"there are detections of '{each['img_id']}', an image that is not in the data of "
-                'the config; are they of another data set?'
+                f"there are detections of '{name}', an image that is not in the data of the "
+                'config; are they of another data set?'
             )
-        of_kitti = any('occluded' in instance for instance in info['instances'])
-        counts = [
-            not instance['ignore_flag'] and (not of_kitti or bool(difficulty(instance)))
-            for instance in info['instances']
-        ]
-        boxes = np.array([instance['bbox'] for instance in info['instances']]).reshape(-1, 4)
-        labels = np.array([instance['bbox_label'] for instance in info['instances']], dtype=int)
-        counts = np.array(counts, dtype=bool)
-        given = (each['pred_instances'][name] for name in ('bboxes', 'labels', 'scores'))
+    truths = [of_data(infos[name]) for name in names] if metric is None else of_files(names, metric)
+    images = []
+    for name, each, (boxes, labels) in zip(names, predictions, truths, strict=True):
+        given = (each['pred_instances'][field] for field in ('bboxes', 'labels', 'scores'))
         found, classes, scores = map(np.asarray, given)
-        seen = (found[:, 3] - found[:, 1] >= LOWEST) | (not of_kitti)
+        seen = slice(None) if metric is None else high_enough(found, classes, metric)
+        counts = labels >= 0
         images.append(
             Detected(
-                info['img_path'],
+                infos[name]['img_path'],
                 boxes[counts],
                 labels[counts],
                 boxes[~counts],
@@ -189,10 +202,53 @@ def with_truths(infos: dict[str, dict], predictions: Sequence[dict]) -> list[Det
     return images
 
 
+def of_data(info: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (G, 4) of an image's instances and their labels (G,), -1 where they are ignored."""
+    instances = info['instances']
+    boxes = np.array([each['bbox'] for each in instances]).reshape(-1, 4)
+    labels = [-1 if each['ignore_flag'] else each['bbox_label'] for each in instances]
+    return boxes, np.array(labels, dtype=int)
+
+
+def of_files(names: Sequence[str], metric: KittiMetric) -> list[tuple[np.ndarray, np.ndarray]]:
+    """As :func:`of_data`, of the objects that the metric knows of each frame.
+
+    It reads the label files itself, whatever the data set ignores. Those of a class that are too
+    low, hidden or cut off are ignored, with the neighbours of the classes and DontCare.
+    """
+    objects = read_objects([f'{metric.label_dir}/{name}.txt' for name in names], known_types=None)
+    labels, known = np.full(len(objects), -1), objects.types == 'DontCare'
+    for label, name in enumerate(metric.dataset_meta['classes']):
+        labels[valid_truths(objects, name, level_of(metric, name))] = label
+        known |= np.isin(objects.types, (name, metric.limits_of(name).neighbour or name))
+    frames = objects.frame[known]
+    ends = np.searchsorted(frames, np.arange(1, len(names)))
+    parts = (np.split(of[known], ends) for of in (objects.bbox, labels))
+    return list(zip(*parts, strict=True))[: len(names)]
+
+
+def level_of(metric: KittiMetric, name: str) -> Difficulty:
+    """What ``LEVEL`` asks of a class."""
+    heights = dict(zip(DIFFICULTIES, metric.limits_of(name).min_heights, strict=True))
+    return DIFFICULTIES[LEVEL]._replace(min_height=heights[LEVEL])
+
+
+def high_enough(boxes: np.ndarray, labels: np.ndarray, metric: KittiMetric) -> np.ndarray:
+    """(D,) whether detections are not too low for the metric to see, which takes whole pixels."""
+    classes = metric.dataset_meta['classes']
+    least = np.array([level_of(metric, name).min_height for name in classes])
+    boxes = boxes.astype(np.float64)
+    return np.trunc(np.abs(boxes[:, 3] - boxes[:, 1])) >= least[labels]
+
+
+def evaluators(config: Config) -> list[dict]:
+    given = config.val_evaluator
+    return given if isinstance(given, list) else [given]
+
+
 def kitti_metric(config: Config, classes: Sequence[str]) -> KittiMetric | None:
     """By which the config evaluates; None if it does by another."""
-    given = config.val_evaluator
-    for each in given if isinstance(given, list) else [given]:
+    for each in evaluators(config):
         if METRICS.get(each['type']) is KittiMetric:
             metric = METRICS.build(dict(each, outfile_prefix=None, format_only=False))
             metric.dataset_meta = dict(classes=tuple(classes))
@@ -201,9 +257,21 @@ def kitti_metric(config: Config, classes: Sequence[str]) -> KittiMetric | None:
 
 
 def iou_thresholds(config: Config, classes: Sequence[str]) -> list[float]:
-    """By class, what the IoU must reach: KITTI's limits, or ``IOU_THR``."""
+    """By class, what the IoU must reach.
+
+    KITTI's limits; or the first of ``iou_thrs`` of the first evaluator of VOC's or COCO's kind; or
+    ``IOU_THR``.
+    """
     metric = kitti_metric(config, classes)
-    return [metric.limits_of(name).iou_thr if metric else IOU_THR for name in classes]
+    if metric is not None:
+        return [metric.limits_of(name).iou_thr for name in classes]
+    of_boxes = (
+        each
+        for each in evaluators(config)
+        if issubclass(METRICS.get(each['type']) or object, (VOCMetric, CocoMetric))
+    )
+    given = next(of_boxes, {}).get('iou_thrs') or IOU_THR
+    return [given if isinstance(given, float) else given[0]] * len(classes)
 
 
 def summary_of_dump(config: Config, work_dir: Path) -> dict[str, float]:
@@ -212,4 +280,5 @@ def summary_of_dump(config: Config, work_dir: Path) -> dict[str, float]:
     if not file.is_file():
         return {}
     infos, classes = annotated(config)
-    return summary(with_truths(infos, read(file)), classes, iou_thresholds(config, classes))
+    images = with_truths(infos, read(file), kitti_metric(config, classes))
+    return summary(images, classes, iou_thresholds(config, classes))

@@ -100,16 +100,18 @@ def planned_before(plan: Sequence[Path], commit: str) -> bool:
     Args:
         plan: files in one git repository.
         commit: of a record, as ``git describe`` names it; with uncommitted changes (``-dirty``) it
-            says nothing of what was there.
+            says nothing of what was there. Of several, one after each ', ', it must hold for all.
     """
     git = ['git', '-C', str(plan[0].parent)]
     last = subprocess.run(
         [*git, 'log', '-1', '--format=%H', '--', *map(str, plan)], capture_output=True, text=True
     ).stdout.strip()
-    if not last or commit.endswith('-dirty'):
-        return False
-    ancestor = [*git, 'merge-base', '--is-ancestor', last, commit]
-    return subprocess.run(ancestor, capture_output=True).returncode == 0
+    ancestor = [*git, 'merge-base', '--is-ancestor', last]
+    return bool(last) and all(
+        not each.endswith('-dirty')
+        and subprocess.run([*ancestor, each], capture_output=True).returncode == 0
+        for each in commit.split(', ')
+    )
 
 
 def initial_weights(config: Config) -> str:

@@ -59,7 +59,7 @@ def look(
     classes: tuple[str, ...],
 ) -> Look:
     predictions = of_run(config, folder)
-    images = with_truths(infos, predictions)
+    images = with_truths(infos, predictions, kitti_metric(config, classes))
     limits = iou_thresholds(config, classes)
     errors = summary(images, classes, limits)
     judged = judge(images, limits)

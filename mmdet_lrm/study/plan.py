@@ -14,6 +14,7 @@ from ..launch import (
     check_data,
     config_path,
     find_datasets,
+    load_with_variables,
     require_data,
     require_file,
     require_known_parts,
@@ -68,6 +69,8 @@ class Study:
     """By what must be downloaded, where it is and what is made of it."""
     images: tuple[int, int] | None = None
     """That train, and that are evaluated; None: as many as there are."""
+    metric: str = ''
+    """That decides; '': the first of :func:`.report.columns`."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,13 @@ class Run:
     initial_weights: str = ''
 
     @property
+    def label(self) -> str:
+        """Of its method."""
+        return self.variant.label
+
+    @property
     def name(self) -> str:
-        return run_name(self.variant.label, self.seed)
+        return run_name(self.label, self.seed)
 
 
 def run_name(label: str, seed: int) -> str:
@@ -107,8 +115,8 @@ def make_plan(study: Study) -> list[Run]:
     for variant in study.variants:
         if variant.config not in files:
             files[variant.config] = _shipped(study, variant.config)
-        shipped = files[variant.config]
-        config = configs[variant.label] = _changed(shipped, study, variant)
+        shipped, begun = files[variant.config]
+        config = configs[variant.label] = _changed(begun, study, variant)
         require_mining_heads(config.model)
         if variant.baseline is None:
             found = differences(shipped.to_dict(), config.to_dict())
@@ -168,9 +176,9 @@ def describe(plan: Sequence[Run]) -> str:
     return '\n'.join(lines)
 
 
-def _changed(shipped: Config, study: Study, variant: Variant) -> Config:
-    """The config with what study and variant change, apart from how its run is measured."""
-    config = deepcopy(shipped)
+def _changed(config: Config, study: Study, variant: Variant) -> Config:
+    """A copy with what study and variant change, apart from how its run is measured."""
+    config = deepcopy(config)
     for options in study.options:
         change(config, options)
     require_epochs(config, variant.config)
@@ -189,12 +197,15 @@ def _changed(shipped: Config, study: Study, variant: Variant) -> Config:
     return config
 
 
-def _shipped(study: Study, name: str) -> Config:
+def _shipped(study: Study, name: str) -> tuple[Config, Config]:
+    """The config of a file, and with those variables at its top that the study's options set."""
     file = config_path(name)
     require_file('config', file)
     unset = {key: value for key, value in study.data.items() if key not in os.environ}
+    given = {key: value for options in study.options for key, value in options.items()}
+    variables = {key: value for key, value in given.items() if key not in WHOLE}
     with environment(unset):
-        return Config.fromfile(file)
+        return Config.fromfile(file), load_with_variables(file, variables)
 
 
 def change(config: Config, options: Mapping[str, object]) -> None:

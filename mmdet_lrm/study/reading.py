@@ -30,13 +30,14 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..launch import config_path, require_file
+from ..launch.variables import READ
 from .fairness import StudyError
 from .plan import LRM, WHOLE, Study, Variant
 
-SETTINGS = ('seeds', 'last', 'differ', 'diagnose', 'evaluate', 'data', 'needs', 'images')
+SETTINGS = ('seeds', 'last', 'differ', 'diagnose', 'evaluate', 'data', 'needs', 'images', 'metric')
 FILE_KEYS = (
     *SETTINGS,
-    *('baseline', 'variants', 'input_size', 'epochs', 'reduced', 'options', 'metric', 'main'),
+    *('baseline', 'variants', 'input_size', 'epochs', 'reduced', 'options', 'main'),
 )
 
 
@@ -114,6 +115,13 @@ def compare(
         *(Variant(name, first.config, changes_of(each), first.label) for name, each in chosen),
     ]
     return _study(found, options, **settings)
+
+
+def laid_over(file: Path) -> dict[str, object]:
+    """Of a config that is laid over others, what is read; its variables have done their work."""
+    require_file('overlay', file)
+    given = Config.fromfile(file).to_dict()
+    return {key: value for key, value in given.items() if key in READ}
 
 
 def diagnose(

@@ -2,9 +2,10 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,13 @@ from .fairness import StudyError
 
 # Every record of a file says these itself; others that all of them share are written once.
 OWN = ('label', 'baseline', 'config', 'seed', 'metrics')
+
+
+class Placed(Protocol):
+    """A run, or its record, of a study."""
+
+    label: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,15 @@ class Record:
     epochs: int = 0
     last: int = 1
     """Of how many last epochs the metrics are the mean."""
+    metric: str = ''
+    """That decides in the study; '': the first of :func:`.report.columns`."""
     images: str = ''
+    data: str = ''
+    """Digest of the images and truths that train and are evaluated, as :mod:`.data_digest` makes
+    it; '' in records of older versions."""
     initial_weights: str = ''
     commit: str = ''
+    """At which the training began; those of later starts that had others follow, after ', '."""
     versions: dict[str, str] = field(default_factory=dict)
     hardware: str = ''
     minutes: float | None = None
@@ -161,6 +175,31 @@ def _joined(shared: dict, own: dict) -> dict:
 
 def _json(value: object) -> str:
     return json.dumps(value, allow_nan=False, separators=(',', ':'))
+
+
+def require_kept(path: Path, runs: Iterable[Placed], remedy: str) -> None:
+    """No run that a file holds is lost where the records of ``runs`` take its place.
+
+    Raises:
+        StudyError: it holds others too, or something else.
+    """
+    if not path.exists():
+        return
+    try:
+        there = {(each.label, each.seed) for each in read_records(path)}
+    except StudyError as error:
+        raise StudyError(
+            f"'{path}', where the records go, holds none; move it away, or give another name"
+        ) from error
+    lost = [
+        f'{label}, seed {seed}'
+        for label, seed in there - {(each.label, each.seed) for each in runs}
+    ]
+    if lost:
+        raise StudyError(
+            f"'{path}' holds {len(lost)} of {len(there)} runs that are not among these, such as "
+            f'{min(lost)}, and they would be lost; {remedy}'
+        )
 
 
 def put_record(record: Record, path: Path) -> None:

@@ -90,18 +90,23 @@ class Recommendation:
 
 
 def columns(records: Sequence[Record]) -> dict[str, str]:
-    """Titles and names of the records' own metrics, the one that decides first."""
-    metrics = records[0].metrics
-    for name, known in COLUMNS.items():
-        if name in metrics:
-            classes = {
-                key.removeprefix('voc/').removesuffix('_AP'): key
-                for key in metrics
-                if name == 'voc/mAP' and key.endswith('_AP')
-            }
-            return {title: key for title, key in (known | classes).items() if key in metrics}
-    name = next(iter(metrics))
-    return {name: name}
+    """Titles and names of the records' own metrics, the one that decides first.
+
+    Raises:
+        ReportError: the metric of the study is none of theirs.
+    """
+    metrics, decides = records[0].metrics, records[0].metric
+    name = next((name for name in COLUMNS if name in metrics), next(iter(metrics)))
+    shown = {title: key for title, key in COLUMNS.get(name, {name: name}).items() if key in metrics}
+    if name == 'voc/mAP':
+        classes = [key for key in metrics if key.endswith('_AP')]
+        shown |= {key.removeprefix('voc/').removesuffix('_AP'): key for key in classes}
+    if decides and decides not in metrics:
+        raise tables.ReportError(
+            f"the study's metric is '{decides}', and what was evaluated is {', '.join(metrics)}"
+        )
+    first = {title: key for title, key in shown.items() if key == decides}
+    return (first or ({decides: decides} if decides else {})) | shown
 
 
 def widened(records: Sequence[Record], name: str) -> dict[str, Difference]:

@@ -8,13 +8,13 @@ from mmengine.logging import MMLogger
 from ..training.files import write_whole
 from .looking import look_at, with_errors
 from .page import Table, render
-from .sections import crowd_table, error_tables, sections
+from .sections import crowd_table, error_tables, not_compared, sections
 from .sources import Source
 from .tables import typeset
 
 
 def write(source: Source, file: Path) -> str:
-    """Write the page; the tables of errors, for a terminal.
+    """Write the page; the tables of errors, for a terminal, after why nothing is compared.
 
     Runs whose work folder is there are looked at; a checkpoint without detections is evaluated,
     which a bar tells, and kept beside it.
@@ -30,7 +30,8 @@ def write(source: Source, file: Path) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, page)
     found = [*error_tables(source.records), *crowd_table(source.records, source.metric)]
-    return '\n'.join(as_text(table) for table in found)
+    told = not_compared(source)
+    return '\n'.join([*([f'{told}\n'] if told else []), *map(as_text, found)])
 
 
 def as_text(table: Table) -> str:

@@ -1,13 +1,16 @@
 """From the runs of a study to their records: trained where they are missing, shared, and merged."""
 
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from mmengine.config import Config
 
 from ..launch import config_path, find_datasets
 from ..mining.diagnosis import stages
+from .data_digest import digests
 from .detections import summary_of_dump
 from .fairness import StudyError
 from .plan import Run
@@ -16,21 +19,28 @@ from .trainings import Training, Trainings, run_dir
 
 # In these a record says to which run of which study it belongs.
 OF_RUN = ('label', 'baseline', 'config', 'seed', 'changes', 'common', 'epochs', 'last')
+# Changes by these keys are of the data, unless they are of a pipeline, which comes after it.
+OF_DATA = re.compile(
+    r'(train|val)_dataloader\.dataset\b(?!.*\.pipeline\b)|val_evaluator(.*\.ann_file)?$'
+)
 
 
 def run_all(plan: Sequence[Run], folder: Path, jobs: int = 1) -> list[Record]:
     """The record of every run, in the order of the plan; what is missing is trained first.
 
     Args:
-        folder: trainings go to ``runs`` in it, each found again by its whole config.
+        folder: trainings go to ``runs`` in it, each found again by its whole config and its data.
         jobs: trainings at a time.
 
     Raises:
         TrainingError: one failed; the others are stopped.
     """
-    trainings = Trainings()
+    trainings, data = Trainings(), digests([run.config for run in plan])
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = [pool.submit(run_one, run, folder / 'runs', trainings) for run in plan]
+        waiting = [
+            pool.submit(run_one, run, each, folder / 'runs', trainings)
+            for run, each in zip(plan, data, strict=True)
+        ]
         try:
             for number, job in enumerate(waiting, start=1):
                 job.result()
@@ -42,17 +52,18 @@ def run_all(plan: Sequence[Run], folder: Path, jobs: int = 1) -> list[Record]:
     return [job.result() for job in waiting]
 
 
-def run_one(run: Run, folder: Path, trainings: Trainings) -> Record:
-    work_dir = run_dir(run.name, run.config, folder).resolve()
+def run_one(run: Run, data: str, folder: Path, trainings: Trainings) -> Record:
+    """``data``: the digest of what it trains on and is evaluated on."""
+    work_dir = run_dir(run.name, run.config, data, folder).resolve()
     config = run.config
     if run.study.evaluate:
         dump = dict(type='DumpDetResults', out_file_path=str(work_dir / 'detections.pkl'))
         config = config.copy()
         config.val_evaluator = [*recorded_evaluators(config), dump]
-    return record(run, trainings.train(run.name, config, work_dir))
+    return record(run, trainings.train(run.name, config, work_dir), data)
 
 
-def record(run: Run, training: Training) -> Record:
+def record(run: Run, training: Training, data: str = '') -> Record:
     """Of a finished training; of one that is not evaluated the metrics are what was measured."""
     logs = training.logs
     if run.study.evaluate:
@@ -70,8 +81,10 @@ def record(run: Run, training: Training) -> Record:
     return Record(
         **of_run(run),
         metrics=metrics,
+        metric=run.study.metric,
         errors={name: kept(value) for name, value in errors.items()},
         images=image_lists(run.config),
+        data=data,
         initial_weights=run.initial_weights,
         commit=training.commit,
         versions=training.versions,
@@ -163,7 +176,7 @@ def merge(plan: Sequence[Run], records: Iterable[Record]) -> tuple[list[Record],
 
     Raises:
         StudyError: a record is of no run of the plan, two of a run differ, or records that are
-            compared were not made from the same images and first weights.
+            compared were not made from the same images, truths and first weights.
     """
     runs = {(run.variant.label, run.seed): run for run in plan}
     found, starts = {}, {}
@@ -186,5 +199,27 @@ def merge(plan: Sequence[Run], records: Iterable[Record]) -> tuple[list[Record],
             raise StudyError(
                 f'{name} had other images or first weights than what it is compared with'
             )
+    require_the_same_data(found.values())
     missing = [run for key, run in runs.items() if key not in found]
-    return [found[key] for key in runs if key in found], missing
+    there = {key: run.study.metric for key, run in runs.items() if key in found}
+    return [replace(found[key], metric=metric) for key, metric in there.items()], missing
+
+
+def require_the_same_data(records: Iterable[Record]) -> None:
+    """What is compared, of any seed, had the same data, or those that its changes name.
+
+    A record without a digest says nothing of its data.
+
+    Raises:
+        StudyError: one had others.
+    """
+    known: dict[tuple, Record] = {}
+    for each in (record for record in records if record.data):
+        changed = sorted(pair for pair in each.changes.items() if OF_DATA.match(pair[0]))
+        first = known.setdefault((each.baseline or each.label, *changed), each)
+        if each.data != first.data:
+            raise StudyError(
+                f'{each.label}, seed {each.seed} had other data than {first.label}, seed '
+                f'{first.seed} ({each.data} and {first.data}): lists, images or truths differ. '
+                'Give all machines the same data, and train anew what had others'
+            )

@@ -59,16 +59,32 @@ def sections(source: Source, looks: Mapping[tuple[str, int], Look]) -> list[Sect
 # --- in words -------------------------------------------------------------------------------------
 
 
+def not_compared(source: Source) -> str:
+    """Why nothing is compared; '' where something is."""
+    if source.comparable:
+        return ''
+    listed = '; '.join(map(names.method, tables.by_label(source.records)))
+    return (
+        f'No comparison, since these trainings stand at different epochs: {listed}. Values after '
+        'unequal lengths of training do not tell which method is better, so no differences are '
+        'shown, and nothing is concluded. Train all to the same epoch, and make this page anew.'
+    )
+
+
 def in_words(source: Source, chosen: Sequence[Look]) -> list[Text]:
     records, metric = source.records, source.metric
     methods = tables.by_label(records)
     seeds = {len(runs) for runs in methods.values()}
-    first = records[0]
-    data = first.images.partition(':')[0]
+    data = records[0].images.partition(':')[0]
+    data = f' on {data}' if data else ''
+    if not source.comparable:
+        told = f'{len(records)} trainings{data}, judged by {names.metric(metric)}.'
+        return [Text(not_compared(source), [told])]
+    epochs = sorted({record.epochs for record in records})
     lines = [
         f'{len(methods)} method{"s" * (len(methods) > 1)}, '
         f'{" or ".join(map(str, sorted(seeds)))} seed{"s" * (max(seeds) > 1)} each, trained for '
-        f'{first.epochs} epoch{"s" * (first.epochs != 1)}{f" on {data}" if data else ""}, '
+        f'{" or ".join(map(str, epochs))} epoch{"s" * (epochs[-1] != 1)}{data}, '
         f'judged by {names.metric(metric)}.'
     ]
     for label, runs in methods.items():
@@ -122,18 +138,21 @@ def results(source: Source) -> list[Table | Pictures]:
     shown_columns = {title: name for title, name in shown_columns.items() if name != source.metric}
     first = {names.metric(source.metric): source.metric}
     titles, rows = tables.rows(source.records, first | shown_columns)
-    caption = (
-        'In percent: mean and standard deviation over seeds; difference to the baseline with its '
-        '95 % interval, paired by seed.'
-    )
+    caption = 'In percent: mean and standard deviation over seeds'
+    if has_variants(source.records):
+        caption += '; difference to the baseline with its 95 % interval, paired by seed'
     parts: list[Table | Pictures] = [
-        Table(caption, titles, [[names.method(label), *cells] for label, *cells in rows])
+        Table(f'{caption}.', titles, [[names.method(label), *cells] for label, *cells in rows])
     ]
     figure = plots.draw_differences(source.records, source.metric)
     if figure is not None:
         alt = 'Each variant\u2019s difference to its baseline, as in the table'
         parts.append(Pictures([Picture(png(figure), alt)], size='large'))
     return parts
+
+
+def has_variants(records: Sequence[Record]) -> bool:
+    return any(record.baseline is not None for record in records)
 
 
 def compared(records: Sequence[Record], rows: Mapping[str, str]) -> tuple[list[str], list[list]]:
@@ -160,10 +179,14 @@ def error_tables(records: Sequence[Record]) -> list[Table]:
     """Counts, and what AP would come without; empty unless all records have errors."""
     if not all(record.errors for record in records):
         return []
+    below = (
+        ' Below a variant\u2019s value its difference to the baseline, with the 95 % interval.'
+        if has_variants(records)
+        else ''
+    )
     kinds = {
         'count': (
-            f'Errors for 100 objects. {FROM_BEST}. Below a variant\u2019s value its difference to '
-            'the baseline, with the 95 % interval.',
+            f'Errors for 100 objects. {FROM_BEST}.{below}',
             {'found': 'objects found'} | OF_ERROR,
         ),
         'gain': (
@@ -251,14 +274,19 @@ def precision_recall(chosen: Sequence[Look]) -> list[Text | Pictures]:
         listed = ', '.join(f'{names.method(label)} {each.ap:.1f}' for label, each in of.items())
         alt = f'Precision over recall of {name}; AP of {listed}'
         panels.append(Picture(png(draw_curves(of)), alt, name))
-    seed = chosen[0].record.seed
     return [
         Text(
-            f'The last evaluation of seed {seed} alone, IoU {thresholds(chosen[0])}. The AP here '
-            'is that of the curve; one that counts pixels otherwise differs by tenths.'
+            f'The last evaluation of {seeds_of(chosen)} alone, IoU {thresholds(chosen[0])}. The AP '
+            'here is that of the curve; one that counts pixels otherwise differs by tenths.'
         ),
         Pictures(panels),
     ]
+
+
+def seeds_of(chosen: Sequence[Look]) -> str:
+    """Those that curves and images are of: one, unless no seed is common to all methods."""
+    seeds = sorted({each.record.seed for each in chosen})
+    return f'seed{"s" * (len(seeds) > 1)} {" and ".join(map(str, seeds))}'
 
 
 def thresholds(seen: Look) -> str:
@@ -285,9 +313,7 @@ def worst_images(
             panels.append(Picture(jpeg(draw_wrong(images[path])), caption, caption))
     shown_methods = ' and '.join(map(names.method, of_methods))
     return [
-        Text(
-            f'Those with most errors of {shown_methods}, seed {chosen[0].record.seed}. {FROM_BEST}.'
-        ),
+        Text(f'Those with most errors of {shown_methods}, {seeds_of(chosen[:2])}. {FROM_BEST}.'),
         Pictures([Picture(png(draw_key()), 'Colours of the boxes, which the captions count')]),
         Pictures(panels, 'pairs'),
     ]
@@ -347,10 +373,14 @@ def mined_by(seen: Look, paths: Sequence[str]) -> list[Text | Table | Pictures]:
 def config_differences(source: Source, looks: Mapping[tuple[str, int], Look]) -> list[Text | Table]:
     """Of each variant to its baseline; of a single method to the shipped config of its name."""
     parts: list[Text | Table] = []
+    told = []
     for label, runs in tables.by_label(source.records).items():
         first = next(iter(runs.values()))
-        if first.baseline is not None and first.changes:
-            caption = f'{names.method(label)}: what differs from {names.method(first.baseline)}'
+        # Trainings that are not compared have changes from the first, and seeds of one the same.
+        of = first.baseline or ('' if source.comparable else source.records[0].label)
+        if of and first.changes and (of, first.changes) not in told:
+            told.append((of, first.changes))
+            caption = f'{names.method(label)}: what differs from {names.method(of)}'
             rows = [[key, value] for key, value in first.changes.items()]
             parts.append(Table(caption, ['key', 'value'], rows, words=True))
         elif first.common:

@@ -1,9 +1,10 @@
 """What a report is of: records of a study, or those of single trainings, and their folders."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmengine.config import Config
@@ -40,6 +41,8 @@ class Source:
     """Name of the metric that decides."""
     home: Path
     """Where its report belongs: the folder of the study, or of the first training."""
+    comparable: bool = True
+    """False of trainings that stand at different epochs, each of which is a method of its own."""
 
 
 def find(paths: Sequence[Path], results: Path, work_dirs: Path) -> Source:
@@ -147,7 +150,27 @@ def of_folders(paths: Sequence[Path]) -> Source:
             'the trainings were evaluated by different metrics; report on them one by one'
         )
     metric = next(iter(columns(records).values()))
-    return Source(', '.join(labels), records, folders, metric, paths[0])
+    comparable = len({record.epochs for record in records}) == 1
+    if not comparable:
+        records, folders = apart(records, folders)
+    return Source(', '.join(labels), records, folders, metric, paths[0], comparable)
+
+
+def apart(
+    records: Sequence[Record], folders: Mapping[tuple[str, int], Path]
+) -> tuple[list[Record], dict[tuple[str, int], Path]]:
+    """Each training as a method that is compared with none, called by its epoch too.
+
+    Values after unequal lengths of training have no mean and no difference that tell of methods.
+    """
+    seeds = Counter(record.label for record in records)
+    found, places = [], {}
+    for record in records:
+        seed = f', seed {record.seed}' if seeds[record.label] > 1 else ''
+        label = f'{record.label}{seed}, epoch {record.epochs}'
+        places[label, record.seed] = folders[record.label, record.seed]
+        found.append(replace(record, label=label, baseline=None))
+    return found, places
 
 
 def config_of(path: Path) -> Config:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -28,6 +28,9 @@ PACKAGE = Path(mmdet_lrm.__file__).parent
 PROGRAM = PACKAGE / '.mim' / 'tools' / 'train.py'
 POLL_SECONDS = 1.0
 FINISHED = 'finished.json'
+STARTS = 'starts.json'
+# In the place of what an older version's start would have noted.
+UNNOTED = dict(commit='unknown', versions={}, hardware='')
 # glibc gives large maps back to the system and faults them in again in every step, a sixth of the
 # time of a thin network on a CPU. With these of its variables it keeps them; no number changes.
 KEEP_MEMORY = {
@@ -75,6 +78,8 @@ class Training:
     memory_of: str
     """'GPU' or 'process'."""
     commit: str
+    """At which its first process started, and those of later starts as :func:`made_with` has them;
+    so too what follows."""
     versions: dict[str, str]
     hardware: str
 
@@ -126,6 +131,7 @@ class Trainings:
         work_dir, log = file.parent, file.with_name('train.log')
         state = work_dir / 'spent.json'
         before = Spent(**(read_whole(state) or {}))
+        note_start(work_dir / STARTS, begun=log.exists())
         command = [sys.executable, self.program, file, '--resume', '--work-dir', work_dir]
         begin, memory = time.monotonic(), 0
         with open(log, 'a') as output:
@@ -151,10 +157,13 @@ class Trainings:
         return spent
 
 
-def run_dir(name: str, config: Config, folder: Path) -> Path:
-    """The training's own: it belongs to all that its result depends on, apart from the code."""
-    stamp = Path(config.get('data_root') or '') / 'drawn.json'
-    text = config.pretty_text + (stamp.read_text() if stamp.is_file() else '')
+def run_dir(name: str, config: Config, data: str, folder: Path) -> Path:
+    """The training's own: it belongs to all that its result depends on, apart from the code.
+
+    Args:
+        data: the digest of what it trains on and is evaluated on, see :mod:`.data_digest`.
+    """
+    text = config.pretty_text + data
     return Path(folder) / f'{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}'
 
 
@@ -168,7 +177,7 @@ def finish(work_dir: Path, spent: Spent) -> dict:
         logs=asdict(read_logs(work_dir)),
         spent=asdict(Spent(round(spent.minutes, 2), on_gpu or spent.memory_mb)),
         memory_of='GPU' if on_gpu else 'process',
-        **surroundings(),
+        **made_with(read_whole(work_dir / STARTS)),
     )
 
 
@@ -180,7 +189,7 @@ def read_finished(work_dir: Path) -> dict | None:
     return found | dict(logs=Logs(**found['logs']), spent=Spent(**found['spent']))
 
 
-def read_whole(file: Path) -> dict | None:
+def read_whole(file: Path) -> dict | list | None:
     """A file of JSON; None if there is none, or a half, which is said and made again."""
     try:
         return json.loads(file.read_text())
@@ -202,13 +211,36 @@ def lacks_evaluation(config: Config, logs: Logs) -> bool:
 
 
 def scalars(work_dir: Path) -> list[dict]:
-    """Rows of MMEngine's scalar logs, oldest first; an unfinished last line is left out."""
-    rows = []
+    """Rows of MMEngine's scalar logs from the last start that did not resume, oldest first.
+
+    An unfinished last line is left out, and so is what was evaluated where nothing was trained.
+    """
+    rows: list[dict] = []
     for log in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
-        for line in log.read_text().splitlines(True):
-            if line.endswith('\n'):
-                rows.append(json.loads(line))
+        lines = log.read_text().splitlines(True)
+        found = [json.loads(line) for line in lines if line.endswith('\n')]
+        first = next((row for row in found if 'loss' in row), None)
+        if first is None:
+            # Of step 0 is an evaluation by itself; that of a resumed training is of its epoch.
+            found = [row for row in found if row.get('step')]
+        elif begins_anew(first, rows):
+            rows = []
+        rows += found
     return rows
+
+
+def begins_anew(first: Mapping, before: Sequence[Mapping]) -> bool:
+    """Whether a log's first training row is that of a start that did not go on with earlier rows.
+
+    Each epoch is logged at least once, so a resumed training begins behind the first row of the one
+    that it goes on with; of several that resumed at one checkpoint too. After epoch 1 it begins in
+    a later one, which tells where another batch size or interval moved the first row.
+    """
+    trained = [row for row in before if 'loss' in row]
+    if not trained:
+        return False
+    came_beyond = any(row.get('epoch', 1) > 1 for row in trained)
+    return first['step'] <= trained[0]['step'] or (first.get('epoch') == 1 and came_beyond)
 
 
 def read_logs(work_dir: Path) -> Logs:
@@ -267,6 +299,38 @@ def resident_mb(pid: int) -> int:
 
 
 # --- what a result was made with ------------------------------------------------------------------
+
+
+def note_start(file: Path, begun: bool) -> None:
+    """Before a process starts: its :func:`surroundings`, after those of the earlier ones.
+
+    Args:
+        file: of the training's starts.
+        begun: a process was started before; if it is not noted, it is ``UNNOTED``.
+    """
+    before = read_whole(file) or [UNNOTED] * begun
+    write_whole(file, json.dumps([*before, surroundings()]))
+
+
+def made_with(starts: Sequence[Mapping]) -> dict:
+    """The :func:`surroundings` of a training, by those of its starts.
+
+    What was another at a later start stands behind the first, as in 'abc1234, def5678'.
+    """
+    names = dict.fromkeys(name for each in starts for name in each['versions'])
+    return dict(
+        commit=_different(', ', (each['commit'] for each in starts)),
+        versions={
+            name: _different(', ', (each['versions'].get(name) for each in starts))
+            for name in names
+        },
+        hardware=_different('; ', (each['hardware'] for each in starts)),
+    )
+
+
+def _different(between: str, values: Iterable[str | None]) -> str:
+    """Each once, in the order of their first; without what is not known."""
+    return between.join(dict.fromkeys(filter(None, values)))
 
 
 def surroundings() -> dict:

@@ -55,11 +55,26 @@ def test_records_of_parts_are_merged_and_what_is_missing_is_said(tmp_path):
     merged = tmp_path / 'results/kitti_scratch.json'
     assert read_records(merged) == records[:3] + records[4:]
     write_records(records[3:4], tmp_path / 'c.json')
-    command += ['c.json', str(merged)]
     command[command.index('--data-root') : command.index('--data-root') + 2] = []
+    alone = [*command[: command.index('a.json')], 'c.json']
+    result = subprocess.run(alone, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 1 and 'holds 5 of 5 runs that are not among' in result.stderr
+    assert len(read_records(merged)) == 5
+    command += ['c.json', str(merged)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert 'missing' not in result.stdout and '| yolov2-tiny_lrm_kitti | 3 |' in result.stdout
     assert read_records(merged) == records
+
+
+def test_a_name_with_a_dot_is_a_name_and_the_runs_of_its_file_are_kept(data, tmp_path):
+    records = read_records(ROOT / 'results/kitti_scratch.json')
+    write_records(records[:2], tmp_path / 'results/k0.05.json')
+    command = [*TOOL, 'k0.05', TINY, '--grid', 'hard_ratio=0.05', '--data-root', str(data)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 1
+    message = r"'results/k0\.05\.json' holds \d of 2 runs that .* ask for these too, give another"
+    assert re.search(message, result.stderr.splitlines()[-1])
+    assert not (tmp_path / 'work_dirs').exists()
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 
 import mmdet_lrm
+from mmdet_lrm.kitti.metric import KittiMetric
 from mmdet_lrm.study.detections import (
     DetectionsError,
     iou_thresholds,
@@ -16,6 +17,7 @@ from mmdet_lrm.study.detections import (
     read,
     with_truths,
 )
+from mmdet_lrm.study.errors import judge
 
 
 def prediction(name, *boxes):
@@ -61,6 +63,19 @@ def test_the_last_checkpoint_has_the_largest_number(tmp_path):
     assert last_checkpoint(tmp_path).name == 'epoch_10.pth'
 
 
+def test_the_last_checkpoint_is_the_one_that_was_written_last(tmp_path):
+    for number in (5, 160):  # a training of five epochs after one of 160
+        (tmp_path / f'epoch_{number}.pth').touch()
+    note = tmp_path / 'last_checkpoint'
+    # The folder where it was written, before that was moved.
+    for named in (tmp_path / 'epoch_5.pth', '/elsewhere/epoch_5.pth', 'epoch_5.pth\n'):
+        note.write_text(str(named))
+        assert last_checkpoint(tmp_path) == tmp_path / 'epoch_5.pth'
+    for gone in ('', '/elsewhere/epoch_7.pth'):
+        note.write_text(gone)
+        assert last_checkpoint(tmp_path) == tmp_path / 'epoch_160.pth'
+
+
 def test_a_folder_without_detections_and_checkpoint_is_named(tmp_path):
     with pytest.raises(DetectionsError, match=r'neither detections.pkl of a finished run nor a ch'):
         of_run(Config(), tmp_path)
@@ -87,18 +102,74 @@ def test_truths_that_are_ignored_are_regions():
     assert image.scores.tolist() == pytest.approx([1 / 2, 1 / 3])
 
 
-def test_of_kittis_objects_count_those_that_its_hard_level_has():
-    def car(x, height, occluded):
-        box = [x, 0, x + 9, height]
-        return instance(box, occluded=occluded, truncated=0.0, width=9, height=height)
+LABELS = """\
+Car 0.0 0 -10 0 0 60 30 -1 -1 -1 -1000 -1000 -1000 -10
+Car 0.0 0 -10 100 0 160 25 -1 -1 -1 -1000 -1000 -1000 -10
+Car 0.0 2 -10 200 0 260 30 -1 -1 -1 -1000 -1000 -1000 -10
+Car 0.4 0 -10 300 0 360 30 -1 -1 -1 -1000 -1000 -1000 -10
+Bus 0.0 1 -10 0 100 60 106 -1 -1 -1 -1000 -1000 -1000 -10
+Bus 0.0 1 -10 100 100 160 105 -1 -1 -1 -1000 -1000 -1000 -10
+Truck 0.0 0 -10 200 100 260 130 -1 -1 -1 -1000 -1000 -1000 -10
+Van 0.0 0 -10 300 100 360 130 -1 -1 -1 -1000 -1000 -1000 -10
+Tram 0.0 0 -10 400 100 460 130 -1 -1 -1 -1000 -1000 -1000 -10
+DontCare -1 -1 -10 500 100 560 130 -1 -1 -1 -1000 -1000 -1000 -10
+"""
 
-    # Seen well; lower than 25 px; hardly to be seen.
-    instances = [car(0, 30, 0), car(20, 25, 0), car(40, 30, 3)]
-    infos = {'1': dict(img_path='1.png', instances=instances)}
-    (image,) = with_truths(infos, [prediction('1', (0, 0, 9, 25), (0, 0, 9, 24))])
-    assert image.boxes[:, 0].tolist() == [0]
-    assert image.ignored[:, 0].tolist() == [20, 40]
-    assert image.found[:, 3].tolist() == [25]
+
+@pytest.fixture
+def metric(tmp_path):
+    """Of cars, and of buses that may be low."""
+    (tmp_path / '1.txt').write_text(LABELS)
+    limits = dict(Bus=dict(neighbour='Truck', min_heights=(40, 5, 5)))
+    found = KittiMetric(label_dir=str(tmp_path), limits=limits)
+    found.dataset_meta = dict(classes=('Car', 'Bus'))
+    return found
+
+
+def test_of_kittis_objects_count_those_that_its_metric_has_at_the_moderate_level(metric):
+    heights = [(0, 25.0), (0, 24.9), (1, 5.0), (1, 4.9)]
+    found = dict(
+        bboxes=np.array([(0, 0, 60, height) for _, height in heights]),
+        labels=np.array([label for label, _ in heights]),
+        scores=np.full(4, 0.5),
+    )
+    # What the data set ignores is no matter.
+    infos = {'1': dict(img_path='1.png', instances=[instance([0, 0, 9, 9])])}
+    (image,) = with_truths(infos, [dict(img_id='1', pred_instances=found)], metric)
+    # Not the cars of 25 px, largely occluded and cut off by 0.4, nor the bus of 5 px.
+    assert image.boxes.tolist() == [[0, 0, 60, 30], [0, 100, 60, 106]]
+    assert image.labels.tolist() == [0, 1]
+    # Those, the neighbours and DontCare; a tram is background.
+    corners = [[100, 0], [200, 0], [300, 0], [100, 100], [200, 100], [300, 100], [500, 100]]
+    assert image.ignored[:, :2].tolist() == corners
+    assert image.found[:, 3].tolist() == [25, 5] and image.classes.tolist() == [0, 1]
+
+
+def test_errors_are_counted_on_the_truths_of_the_metric(metric):
+    boxes = [(0, 0, 60, 30), (0, 100, 60, 106), (400, 100, 460, 130), (200, 100, 260, 130)]
+    scores = np.array([0.9, 0.8, 0.7, 0.6])
+    given = [('1', np.array([0, 1, 1, 1]), np.array(boxes, float), scores)]
+    by_class = metric.evaluated(given)
+    predictions = [
+        dict(img_id=name, pred_instances=dict(labels=labels, bboxes=boxes, scores=scores))
+        for name, labels, boxes, scores in given
+    ]
+    infos = {'1': dict(img_path='1.png', instances=[])}
+    judged = judge(with_truths(infos, predictions, metric), [0.7, 0.5])
+    assert judged.kinds.tolist() == ['found', 'found', 'background', 'ignored']
+    moderate = {name: levels['moderate']['num_truths'] for name, levels in by_class.items()}
+    assert moderate == dict(Car=1, Bus=1)
+    assert np.bincount(judged.truths).tolist() == [1, 1]
+
+
+def test_frames_in_any_order_have_their_own_truths(metric, tmp_path):
+    (tmp_path / '0.txt').write_text('')
+    (tmp_path / '2.txt').write_text(LABELS.splitlines(True)[4])
+    infos = {name: dict(img_path=name, instances=[]) for name in '012'}
+    images = with_truths(infos, [prediction(name) for name in '210'], metric)
+    assert [len(image.boxes) for image in images] == [1, 2, 0]
+    assert [len(image.ignored) for image in images] == [0, 7, 0]
+    assert with_truths(infos, [], metric) == []
 
 
 def test_an_image_without_truths_and_detections_has_empty_arrays():
@@ -120,3 +191,12 @@ def test_the_iou_is_that_of_the_evaluator(tmp_path):
     assert iou_thresholds(config, ('Cyclist', 'Car', 'Bus')) == [0.5, 0.7, 0.6]
     config = Config.fromfile(mmdet_lrm.config('yolov2-tiny_bccd.py'))
     assert iou_thresholds(config, ('RBC', 'WBC')) == [0.5, 0.5]
+    for given in (0.75, [0.75, 0.5]):
+        config.val_evaluator.iou_thrs = given
+        assert iou_thresholds(config, ('RBC', 'WBC')) == [0.75, 0.75]
+    # The first that has boxes and IoUs decides.
+    dump, other = dict(type='DumpDetResults'), dict(type='VOCMetric', iou_thrs=0.9)
+    config.val_evaluator = [dump, dict(config.val_evaluator, type='VOCClassMetric'), other]
+    assert iou_thresholds(config, ('RBC',)) == [0.75]
+    config.val_evaluator = [dict(type='CocoMetric'), other]
+    assert iou_thresholds(config, ('RBC',)) == [0.5]

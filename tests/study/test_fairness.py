@@ -91,6 +91,11 @@ def test_a_plan_is_older_than_a_training_if_it_was_committed_before(tmp_path):
     assert [planned_before(plan, each) for each in (before, planned, after)] == [False, True, True]
     assert not planned_before(plan, f'{after}-dirty')
     assert not planned_before(plan, 'unknown')
+    # A training that was gone on with has the commits of all its starts.
+    assert planned_before(plan, f'{planned}, {after}')
+    for others in (f'{before}, {after}', f'{after}, {before}', f'unknown, {after}'):
+        assert not planned_before(plan, others)
+    assert not planned_before(plan, f'{after}-dirty, {after}')
     changed = commit('plan.md', 'another gain')
     assert not planned_before(plan, after) and planned_before(plan, changed)
     assert not planned_before([tmp_path / 'none.md'], changed)

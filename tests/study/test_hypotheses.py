@@ -36,7 +36,7 @@ def test_an_interval_has_the_verdict_of_the_plan(hypothesis, low, high, verdict)
 
 @pytest.mark.parametrize(
     ('first', 'verdict'),
-    [('refuted', 'refuted'), ('confirmed', 'confirmed'), ('open', 'confirmed')],
+    [('refuted', 'refuted with H1'), ('confirmed', 'confirmed'), ('open', 'confirmed')],
 )
 def test_boxes_of_whole_images_gain_nothing_where_the_first_is_refuted(first, verdict):
     found = Difference(0.3, 0.1, 0.5, judge_hypotheses.SEEDS)

@@ -17,7 +17,7 @@ from mmdet_lrm.study.plan import (
     make_plan,
     measured,
 )
-from mmdet_lrm.study.reading import compare, diagnose, read_study
+from mmdet_lrm.study.reading import compare, diagnose, laid_over, read_study
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 TINY = str(CONFIGS / 'yolov2-tiny_kitti.py')
@@ -233,6 +233,30 @@ def planned_without_data(study):
     for run in plan:
         run.config.train_dataloader = run.config.val_dataloader = {}
     return plan
+
+
+def test_variables_of_a_config_are_set_as_by_train_py():
+    options = [{'img_scale': (160, 64), 'train_dataloader.batch_size': 2}]
+    plan = make_plan(compare([TINY], ['num_hard=9'], options=options, seeds=1))
+    for run in plan:
+        (resize,) = (
+            step for step in run.config.val_dataloader.dataset.pipeline if step.type == 'Resize'
+        )
+        assert resize.scale == (160, 64) and run.config.train_dataloader.batch_size == 2
+    assert list(plan[1].changes) == [LRM]
+    with pytest.raises(UserError, match=r"there is no variable 'img_scal'"):
+        make_plan(compare([TINY], ['num_hard=9'], options=[{'img_scal': 1}], seeds=1))
+
+
+def test_what_is_laid_over_has_variables_of_its_own(tmp_path):
+    file = tmp_path / 'over.py'
+    file.write_text('rate = 0.5\noptim_wrapper = dict(optimizer=dict(lr=rate))\n')
+    over = laid_over(file)
+    assert over == dict(optim_wrapper=dict(optimizer=dict(lr=0.5)))
+    (run, _) = make_plan(compare([TINY], ['num_hard=9'], options=[over], seeds=1))
+    assert run.config.optim_wrapper.optimizer.lr == 0.5
+    with pytest.raises(UserError, match=r"the overlay '.*no\.py' is not a file"):
+        laid_over(tmp_path / 'no.py')
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from mmdet_lrm.study.records import (
     put_record,
     read_records,
     records_of,
+    require_kept,
     write_records,
 )
 
@@ -121,6 +122,19 @@ def test_a_record_takes_the_place_of_an_older_one_of_its_label(tmp_path):
     put_record(record('a', 1, 0.4), file)
     found = [(each.label, each.seed, each.metrics['voc/mAP']) for each in read_records(file)]
     assert found == [('a', 0, 0.3), ('b', 0, 0.2), ('a', 1, 0.4)]
+
+
+def test_no_run_that_a_file_holds_is_lost(tmp_path):
+    file, runs = tmp_path / 'x.json', [record('a', 0, 0.5), record('b', 0, 0.5)]
+    require_kept(file, runs, 'do this')  # nothing is there
+    write_records(runs, file)
+    require_kept(file, [*runs, record('a', 1, 0.5)], 'do this')
+    message = r"x\.json' holds 1 of 2 runs that are not among these, such as b, seed 0, .*; do this"
+    with pytest.raises(StudyError, match=message):
+        require_kept(file, runs[:1], 'do this')
+    file.write_text('[1]')
+    with pytest.raises(StudyError, match=r'holds none; move it away, or give another name'):
+        require_kept(file, runs, 'do this')
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,23 @@ def test_columns_are_the_evaluators_metrics_the_deciding_one_first(study_of, met
     assert list(report.columns([replace(record, metrics=metrics)]).items()) == list(columns.items())
 
 
+def test_the_metric_of_the_study_decides(study_of, tmp_path):
+    of = {'a': BASELINE, 'x': shifted(1, 2, 3), 'y': shifted(-1, -2, -3)}
+    records = study_of('voc/mAP', of, metric='voc/RBC_AP')
+    records = [
+        replace(each, metrics=each.metrics | {'voc/RBC_AP': 100 - each.metrics['voc/mAP']})
+        for each in records
+    ]
+    assert [*report.columns(records).items()] == [('RBC', 'voc/RBC_AP'), ('mAP', 'voc/mAP')]
+    text = report.write(records, tmp_path, [])
+    assert 'in voc/RBC_AP: y, ' in text and '| RBC | mAP | RBC: difference |' in text
+    alone = [replace(each, metrics={'my/a': 1.0, 'my/b': 2.0}, metric='my/b') for each in records]
+    assert [*report.columns(alone)] == ['my/b', 'my/a']
+    unknown = [replace(each, metric='voc/Car_AP') for each in records]
+    with pytest.raises(tables.ReportError, match=r"'voc/Car_AP', and what .* voc/mAP, voc/R"):
+        report.columns(unknown)
+
+
 def test_a_report_writes_tables_and_what_can_be_drawn(study_of, tmp_path):
     records = study_of(AP, {'a': BASELINE, 'mined': shifted(1, 2, 3)})
     text = report.write(records, tmp_path / 'new', ['model.bbox_head.lrm'])

@@ -74,7 +74,7 @@ def drawn(tmp_path_factory):
     return draw_kitti(tmp_path_factory.mktemp('drawn'), 1, 3)
 
 
-def work_folder(folder, root, lrm, shift):
+def work_folder(folder, root, lrm, shift, epochs=1, seed=0):
     """Of a finished run whose detections are the truths, each moved to the right."""
     config = Config.fromfile(mmdet_lrm.config('yolov2-tiny_kitti.py'))
     config.merge_from_dict(
@@ -82,13 +82,14 @@ def work_folder(folder, root, lrm, shift):
             'val_dataloader.dataset.data_root': str(root),
             'val_evaluator.label_dir': str(root / 'training/label_2'),
             'model.bbox_head.lrm': lrm,
+            'randomness.seed': seed,
         }
     )
     logs = folder / '20260101_000000/vis_data'
     logs.mkdir(parents=True)
     config.dump(folder / 'config.py')
-    row = json.dumps({AP: 40.0 + shift, 'step': 1})
-    (logs / 'scalars.json').write_text(f'{row}\n')
+    rows = [json.dumps({AP: 40.0 + shift, 'step': epoch}) for epoch in range(1, epochs + 1)]
+    (logs / 'scalars.json').write_text(''.join(f'{row}\n' for row in rows))
     infos, _ = annotated(config)
     found = []
     for name, info in infos.items():
@@ -170,6 +171,43 @@ def test_what_is_shown_is_of_a_seed_that_all_have_and_the_worst_come_first(sourc
     numbers = {each.path: len(each.boxes) for each in mined.images}
     assert [numbers[path] for path in worst(found, 3)] == sorted(numbers.values(), reverse=True)
     assert worst(found, 2) == worst(found, 3)[:2]
+
+
+def test_the_page_of_unequal_trainings_says_so_first_and_compares_nothing(drawn, tmp_path):
+    lrm = dict(type='LRMLoss', hard_ratio=0.25)
+    folders = [
+        work_folder(tmp_path / 'plain', drawn, None, 0.0, epochs=3),
+        work_folder(tmp_path / 'mined', drawn, lrm, -37.5, epochs=1),
+        work_folder(tmp_path / 'again', drawn, lrm, -30.0, epochs=2, seed=1),
+    ]
+    source = sources.find(folders, tmp_path, tmp_path)
+    printed = report_page.write(source, tmp_path / 'r.html')
+    page = (tmp_path / 'r.html').read_text()
+    first = (
+        'No comparison, since these trainings stand at different epochs: plain, epoch 3; '
+        'mined, seed 0, epoch 1; mined, seed 1, epoch 2. '
+    )
+    assert re.search(r'<p>([^<]*)', page)[1].startswith(first) and printed.startswith(first)
+    told = f'{page}{printed}'.casefold()
+    for word in ('best of', 'recommend', 'baseline', 'difference', '-37', 'seed 0 alone'):
+        assert word not in told.replace('no differences are shown', ''), word
+    cells = Reader(page).cells
+    labels = ['plain, epoch 3', 'mined, seed 0, epoch 1', 'mined, seed 1, epoch 2']
+    rows = zip(labels, ('40.0', '2.5', '10.0'), strict=True)
+    assert all([label, '1', value] in cells for label, value in rows)
+    assert ['', *labels] in cells
+    # What was changed is told once, though two have it.
+    assert page.count('mined, seed 0, epoch 1: what differs from plain, epoch 3') == 1
+    assert 'mined, seed 1, epoch 2: what' not in page
+
+
+def test_different_lengths_that_a_study_planned_are_told_and_compared(study_of, tmp_path):
+    records = study_of('voc/mAP', {'base': [0.1, 0.2], 'longer': [0.2, 0.3]}, epochs=32)
+    records = [replace(each, epochs=48) if each.baseline else each for each in records]
+    source = sources.Source('s', records, {}, 'voc/mAP', tmp_path)
+    (text,) = sections.in_words(source, [])
+    assert text.listed[0].startswith('2 methods, 2 seeds each, trained for 32 or 48 epochs, judged')
+    assert any(line.startswith('Best of 1') for line in text.listed)
 
 
 # --- parts ----------------------------------------------------------------------------------------

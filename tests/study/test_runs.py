@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmdet_lrm.kitti.drawing import draw_kitti
+from mmdet_lrm.study import runs
 from mmdet_lrm.study.fairness import StudyError
 from mmdet_lrm.study.plan import make_plan
 from mmdet_lrm.study.reading import compare, diagnose
@@ -17,6 +19,7 @@ from mmdet_lrm.study.runs import (
     read_part,
     record,
     recorded_evaluators,
+    run_all,
 )
 from mmdet_lrm.study.trainings import Logs, Spent, Training
 
@@ -84,6 +87,70 @@ def test_of_vocs_evaluators_the_first_reports_every_class(data):
     found = recorded_evaluators(config)
     assert found[0] == dict(given[0]) | dict(type='VOCClassMetric', prefix='voc')
     assert found[1:] == given[1:]
+
+
+# --- their data -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def train_all(tmp_path, monkeypatch):
+    """A function that makes the records of a study on a tree, without training, and its folders."""
+
+    def run(tree, *variants):
+        folders = []
+
+        class Untrained:
+            def train(self, name, config, work_dir):
+                folders.append(work_dir)
+                return training(evaluations={'epoch': [15], 'kitti/moderate_AP40': [1.0]})
+
+        monkeypatch.setenv('KITTI_ROOT', str(tree))
+        monkeypatch.setattr(runs, 'Trainings', Untrained)
+        plan = make_plan(compare([TINY], variants, seeds=2))
+        return plan, run_all(plan, tmp_path / 'work'), folders
+
+    return run
+
+
+OTHER_DATA = [
+    f'without {split}: {split}_dataloader.dataset.ignore_types=()' for split in ('train', 'val')
+]
+
+
+def correct(file):
+    text = file.read_text()
+    assert text.startswith('Car ')
+    file.write_text(f'Van {text[4:]}')
+
+
+def test_a_training_on_corrected_labels_is_another_one(train_all, tmp_path):
+    tree = draw_kitti(tmp_path / 'kitti', 4, 2)
+    _, first, folders = train_all(tree, 'num_hard=9')
+    _, again, found = train_all(tree, 'num_hard=9')
+    assert (again, found) == (first, folders)
+    correct(tree / 'training/label_2/000000.txt')
+    _, _, others = train_all(tree, 'num_hard=9', 'num_hard=8')
+    assert not set(others) & set(folders)
+
+
+def test_parts_on_other_data_are_not_merged(train_all, tmp_path):
+    trees = [draw_kitti(tmp_path / f'{machine}/kitti', 4, 2) for machine in 'ab']
+    plan, one, _ = train_all(trees[0], 'num_hard=9')
+    _, two, _ = train_all(trees[1], 'num_hard=9')
+    assert one == two and merge(plan, [*one[:2], *two[2:]]) == (one, [])
+    (tmp_path / 'b/kitti/ImageSets/train.txt').write_text('000001\n000000\n000002\n')
+    _, two, _ = train_all(trees[1], 'num_hard=9')
+    message = 'yolov2-tiny_kitti, seed 1 had other data than yolov2-tiny_kitti, seed 0'
+    with pytest.raises(StudyError, match=message):
+        merge(plan, [*one[:2], *two[2:]])
+
+
+def test_data_that_a_variant_changes_are_what_is_compared(train_all, tmp_path):
+    tree = draw_kitti(tmp_path / 'kitti', 4, 2)
+    plan, records, _ = train_all(tree, *OTHER_DATA, 'num_hard=9')
+    of_seed = [each.data for each in records[:4]]
+    assert of_seed[0] == of_seed[3] and len(set(of_seed)) == 3
+    assert merge(plan, records) == (records, [])
 
 
 # --- parts ----------------------------------------------------------------------------------------

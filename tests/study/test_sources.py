@@ -56,6 +56,27 @@ def test_seeds_of_a_config_are_one_method_and_the_first_is_the_baseline(tmp_path
     assert (source.metric, source.home, source.title) == (AP, folders[0], 'a_x, a_lrm_x')
 
 
+def test_trainings_that_stand_at_different_epochs_are_shown_apart_and_not_compared(tmp_path):
+    folders = [
+        trained(tmp_path / 'one', values=(0.1, 0.2, 0.4)),
+        trained(tmp_path / 'two', seed=1, values=(0.1, 0.2, 0.4)),
+        trained(tmp_path / 'mined', 'a_lrm_x.py', lrm=LRM),
+    ]
+    source = found(*folders, root=tmp_path)
+    assert not source.comparable
+    labels = ['a_x, seed 0, epoch 3', 'a_x, seed 1, epoch 3', 'a_lrm_x, epoch 2']
+    assert [each.label for each in source.records] == labels
+    assert [each.baseline for each in source.records] == [None] * 3
+    assert [source.folders[each.label, each.seed] for each in source.records] == folders
+    assert source.records[2].changes == {'model.bbox_head.lrm': repr(LRM)}
+    # One seed of several, of a method by itself too.
+    late = trained(tmp_path / 'late', seed=2, values=(0.1,))
+    (*same, other) = found(*folders[:2], late, root=tmp_path).records
+    assert [each.label for each in (*same, other)] == [*labels[:2], 'a_x, seed 2, epoch 1']
+    assert found(*folders[:2], root=tmp_path).comparable
+    assert found(folders[2], late, root=tmp_path).title == 'a_lrm_x, a_x'
+
+
 def test_configs_of_one_name_are_told_apart_by_their_folders(tmp_path):
     folders = trained(tmp_path / 'plain'), trained(tmp_path / 'mined', lrm=LRM)
     labels = [each.label for each in found(*folders, root=tmp_path).records]

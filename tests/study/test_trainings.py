@@ -10,7 +10,15 @@ from cutting import in_child
 from mmengine.config import Config
 
 from mmdet_lrm.study import trainings
-from mmdet_lrm.study.trainings import Spent, TrainingError, Trainings, read_logs, run_dir
+from mmdet_lrm.study.trainings import (
+    Spent,
+    TrainingError,
+    Trainings,
+    last_scalars,
+    read_logs,
+    run_dir,
+    scalars,
+)
 from mmdet_lrm.training.lock import locked
 
 
@@ -54,14 +62,86 @@ def test_a_value_that_one_epoch_lacks_is_none_there(tmp_path):
     }
 
 
-def test_a_training_is_found_by_its_whole_config_and_its_drawn_data(tmp_path):
+# --- a folder that was trained in more than once --------------------------------------------------
+
+STEP = dict(lr=0.1, time=1.0)
+
+
+def epochs_of(*numbers, iters=10, ap=0.1):
+    """Rows of whole epochs, each logged once and evaluated."""
+    for epoch in numbers:
+        yield STEP | dict(epoch=epoch, iter=epoch * iters, step=epoch * iters, loss=9.0 - epoch)
+        yield {'diagnosis/0.25/missed': 0.5, 'step': epoch * iters}
+        yield {'voc/mAP': ap * epoch, 'step': epoch}
+
+
+@pytest.mark.parametrize('iters', [10, 5, 20], ids=['alike', 'larger batch', 'smaller batch'])
+def test_a_training_that_began_anew_is_not_continued_by_what_was_before(tmp_path, iters):
+    write_log(tmp_path / '20260101_000000', epochs_of(1, 2, 3, 4))
+    write_log(tmp_path / '20260102_000000', epochs_of(1, 2, iters=iters, ap=0.01))
+    found = read_logs(tmp_path)
+    assert found.evaluations == {'epoch': [1, 2], 'voc/mAP': [0.01, 0.02]}
+    assert found.losses == {'epoch': [1, 2], 'loss': [8.0, 7.0]}
+    assert found.diagnosis['iter'] == [iters, 2 * iters]
+    assert len(scalars(tmp_path)) == 6
+
+
+def test_a_training_that_was_resumed_twice_at_one_step_keeps_all_of_its_rows(tmp_path):
+    first = [{'mining/kept': 0.25, 'step': 3}, *epochs_of(1, 2)]
+    write_log(tmp_path / '20260101_000000', first, unfinished='{"loss": 5')
+    # Killed within its first epoch, and resumed from the same checkpoint again.
+    write_log(tmp_path / '20260102_000000', list(epochs_of(3))[:2])
+    write_log(tmp_path / '20260103_000000', epochs_of(3, 4, ap=0.2))
+    assert len(scalars(tmp_path)) == 1 + 6 + 2 + 6
+    found = read_logs(tmp_path)
+    assert found.evaluations == {'epoch': [1, 2, 3, 4], 'voc/mAP': [0.1, 0.2, 0.6, 0.8]}
+    assert found.losses['epoch'] == [1, 2, 3, 4] and found.diagnosis['iter'] == [10, 20, 30, 40]
+    assert last_scalars(tmp_path, 'mining/') == {'kept': 0.25}
+
+
+def test_a_training_that_was_resumed_within_its_first_epoch_keeps_its_rows(tmp_path):
+    rows = [STEP | dict(epoch=1, iter=step, step=step, loss=1.0) for step in (50, 100, 150, 200)]
+    write_log(tmp_path / '1', rows[:2])
+    write_log(tmp_path / '2', rows[2:])
+    assert [row['step'] for row in scalars(tmp_path)] == [50, 100, 150, 200]
+    # By iterations there are no epochs.
+    bare = [{key: value for key, value in row.items() if key != 'epoch'} for row in rows]
+    write_log(tmp_path / 'by_iter/1', bare[:2])
+    write_log(tmp_path / 'by_iter/2', bare[2:])
+    assert len(scalars(tmp_path / 'by_iter')) == 4
+    write_log(tmp_path / 'by_iter/3', bare[:1])
+    assert len(scalars(tmp_path / 'by_iter')) == 1
+
+
+def test_a_start_anew_ends_all_parts_of_the_training_before(tmp_path):
+    write_log(tmp_path / '1', epochs_of(1, 2))
+    write_log(tmp_path / '2', epochs_of(3, 4))
+    write_log(tmp_path / '3', epochs_of(1, ap=0.01))
+    write_log(tmp_path / '4', epochs_of(2, ap=0.01))
+    assert read_logs(tmp_path).evaluations == {'epoch': [1, 2], 'voc/mAP': [0.01, 0.02]}
+
+
+def test_an_evaluation_by_itself_is_none_of_a_training_and_does_not_begin_one(tmp_path):
+    by_itself = [{'voc/mAP': 0.9, 'step': 0}]  # MMEngine's step where nothing is trained
+    write_log(tmp_path / '0', by_itself)
+    write_log(tmp_path / '1', epochs_of(1))
+    write_log(tmp_path / '2', by_itself)
+    # Resumed at an epoch that a kill had cut off from its evaluation, the last or not.
+    late = {'voc/mAP': 0.2, 'step': 2}
+    write_log(tmp_path / '3', list(epochs_of(2))[:2])
+    write_log(tmp_path / '4', [late])
+    write_log(tmp_path / '5', epochs_of(3))
+    found = read_logs(tmp_path).evaluations
+    assert found == {'epoch': [1, 2, 3], 'voc/mAP': [0.1, 0.2, 0.3]}
+
+
+def test_a_training_is_found_by_its_whole_config_and_its_data(tmp_path):
     config = Config(dict(data_root=str(tmp_path), randomness=dict(seed=0)))
-    folder = run_dir('a', config, tmp_path)
-    assert folder == run_dir('a', config.copy(), tmp_path)
+    folder = run_dir('a', config, 'd', tmp_path)
+    assert folder == run_dir('a', config.copy(), 'd', tmp_path)
     other = Config(dict(data_root=str(tmp_path), randomness=dict(seed=1)))
-    assert folder != run_dir('a', other, tmp_path)
-    (tmp_path / 'drawn.json').write_text('other images')
-    assert folder != run_dir('a', config, tmp_path)
+    assert folder != run_dir('a', other, 'd', tmp_path)
+    assert folder != run_dir('a', config, 'e', tmp_path)
 
 
 def test_a_record_says_with_what_it_was_made():
@@ -121,8 +201,59 @@ def test_a_finished_training_is_not_started_again(failing_once, tmp_path):
     assert failing_once.train('a', CONFIG, folder) == found
 
 
+# Finishes, and something else is committed meanwhile.
+COMMITS_MEANWHILE = """\
+import pathlib, sys
+(pathlib.Path(sys.argv[4]) / 'commit').write_text('later')
+"""
+
+
+def test_a_record_has_the_commit_that_its_training_began_at(tmp_path, monkeypatch):
+    commit = tmp_path / 'commit'
+    made_with = dict(versions=dict(torch='2'), hardware='h')
+    monkeypatch.setattr(trainings, 'POLL_SECONDS', 0.02)
+    monkeypatch.setattr(
+        trainings, 'surroundings', lambda: made_with | dict(commit=commit.read_text())
+    )
+    program = tmp_path / 'train.py'
+    program.write_text(COMMITS_MEANWHILE)
+    commit.write_text('first')
+    assert Trainings(program).train('a', CONFIG, tmp_path).commit == 'first'
+
+
+def test_a_record_has_all_that_its_training_was_gone_on_with(failing_once, tmp_path, monkeypatch):
+    starts = [
+        dict(commit='a', versions=dict(torch='1', mmcv='1'), hardware='CPU, 2 cores'),
+        dict(commit='b', versions=dict(torch='2', mmcv='1'), hardware='CPU, 2 cores'),
+        dict(commit='a', versions=dict(torch='2', mmcv='1'), hardware='1 x H200'),
+    ]
+    folder = tmp_path / 'run'
+    for number, start in enumerate(starts):
+        monkeypatch.setattr(trainings, 'surroundings', lambda start=start: start)
+        if number < 2:
+            folder.mkdir(exist_ok=True)
+            (folder / 'again').unlink(missing_ok=True)
+            with pytest.raises(TrainingError, match='the disk is full'):
+                failing_once.train('a', CONFIG, folder)
+    found = failing_once.train('a', CONFIG, folder)
+    assert found.commit == 'a, b'
+    assert found.versions == dict(torch='1, 2', mmcv='1')
+    assert found.hardware == 'CPU, 2 cores; 1 x H200'
+
+
+def test_a_start_by_an_older_version_which_noted_none_is_unknown(failing_once, tmp_path):
+    folder = tmp_path / 'run'
+    with pytest.raises(TrainingError):
+        failing_once.train('a', CONFIG, folder)
+    (folder / 'starts.json').unlink(missing_ok=True)
+    now = trainings.surroundings()
+    found = failing_once.train('a', CONFIG, folder)
+    assert found.commit == f'unknown, {now["commit"]}'
+    assert (found.versions, found.hardware) == (now['versions'], now['hardware'])
+
+
 @pytest.mark.parametrize('half', ['', '{"logs": {"eval', '\0' * 40])
-@pytest.mark.parametrize('name', ['finished.json', 'spent.json'])
+@pytest.mark.parametrize('name', ['finished.json', 'spent.json', 'starts.json'])
 def test_a_half_written_file_is_said_and_made_again(failing_once, tmp_path, capsys, name, half):
     folder = tmp_path / 'run'
     folder.mkdir()

@@ -131,8 +131,10 @@ def judge(of: Hypothesis, found: Difference | None, verdicts: dict[str, str]) ->
     """As the plan's table of verdicts, by those of the hypotheses before."""
     if found is None or found.pairs < SEEDS:
         return OPEN
-    if verdicts.get(of.falls_with) == REFUTED or found.high < of.gain:
+    if found.high < of.gain:
         return REFUTED
+    if verdicts.get(of.falls_with) == REFUTED:
+        return f'{REFUTED} with {of.falls_with}'
     if found.low > min(of.gain, 0.0) and found.mean >= of.gain:
         return CONFIRMED
     return SMALL
