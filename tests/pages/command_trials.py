@@ -246,6 +246,11 @@ HELD = {
             'docs/switch-on.md has it by another name, which is tried'
         ),
     },
+    'docs/switch-on.md': {
+        'python tools/benchmark.py NAME BASELINE.py MINED.py --seeds 5': (
+            'tests/study/test_benchmark_cli.py compares two configs'
+        ),
+    },
     'docs/train.md': {
         'python tools/train.py configs/yolov2-tiny_lrm_kitti.py': LIKE_ANOTHER,
         'python tools/train.py configs/yolov3-mobilenetv2_lrm_custom-voc.py': 'README.md has it',
