@@ -70,10 +70,9 @@ class Detector(nn.Module):
             width, height = self.size
             limits = boxes.new_tensor([width, height, width, height])
             boxes = boxes.clamp(min=0).minimum(limits)
-        least = head.test_cfg.get('min_bbox_size', -1)
-        if least >= 0:
+        if head.test_cfg.get('min_bbox_size', -1) >= 0:  # it is 0
             sides = boxes[..., 2:] - boxes[..., :2]
-            scores = scores * (sides > least).all(dim=-1, keepdim=True)
+            scores = scores * (sides > 0).all(dim=-1, keepdim=True)
         return boxes, scores
 
 
@@ -96,6 +95,11 @@ def check_head(head: nn.Module | None) -> None:
         raise ExportError(
             f"test_cfg.nms is {dict(head.test_cfg.get('nms') or {})}; dict(type='nms', "
             'iou_threshold=...) can be exported'
+        )
+    if head.test_cfg.get('min_bbox_size', -1) > 0:
+        raise ExportError(
+            f'test_cfg.min_bbox_size is {head.test_cfg.min_bbox_size}, in pixels of the picture, '
+            'which an exported file does not know; set it to 0'
         )
 
 

@@ -49,6 +49,12 @@ def preprocessing(cfg: Config, preprocessor: nn.Module) -> Preprocessing:
             f'data_preprocessor.pad_size_divisor={divisor} pads an input of {width} x {height}; '
             'choose a size that it divides'
         )
+    resized = 'letterbox' if resize['type'] == 'DarknetLetterbox' else 'stretch'
+    if resized == 'letterbox' and cfg.model.get('test_cfg', {}).get('clip_to_image'):
+        raise ExportError(
+            'test_cfg.clip_to_image cuts boxes at the picture, whose place in a letterbox an '
+            'exported file does not know; set it to False'
+        )
     mean, std = [0.0] * 3, [1.0] * 3
     if preprocessor._enable_normalize:
         mean = preprocessor.mean.flatten().tolist()
@@ -56,7 +62,7 @@ def preprocessing(cfg: Config, preprocessor: nn.Module) -> Preprocessing:
     return Preprocessing(
         width,
         height,
-        'letterbox' if resize['type'] == 'DarknetLetterbox' else 'stretch',
+        resized,
         int(resize.get('fill', 127.5)),
         'RGB' if preprocessor._channel_conversion else 'BGR',
         mean,

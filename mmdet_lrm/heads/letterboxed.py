@@ -3,6 +3,18 @@
 from mmengine.structures import InstanceData
 
 
+def image_area(img_meta: dict) -> tuple[list[float], list[float]]:
+    """Least and most of x1, y1, x2, y2 within the image, in pixels of the input."""
+    height, width = img_meta['img_shape'][:2]
+    left, top = 0.0, 0.0
+    if 'letterbox' in img_meta:
+        left, top = img_meta['letterbox']
+        height, width = img_meta['ori_shape'][:2]
+        across, down = img_meta['scale_factor']
+        width, height = left + width * across, top + height * down
+    return [left, top] * 2, [width, height] * 2
+
+
 class LetterboxedHead:
     """A dense head whose boxes return from the canvas of ``DarknetLetterbox`` to the image.
 

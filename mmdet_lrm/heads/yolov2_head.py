@@ -28,7 +28,7 @@ from ..mining.lrm_loss import AllPriors, build_miner
 from ..mining.overlap import box_overlap
 from ..mining.prior_losses import PriorLosses
 from ..mining.rank import Level
-from .letterboxed import LetterboxedHead
+from .letterboxed import LetterboxedHead, image_area
 from .targets import (
     Truths,
     assign_truths,
@@ -341,9 +341,8 @@ class YOLOV2Head(LetterboxedHead, BaseDenseHead):
             )
             img_bboxes = img_bboxes[prior_inds]
             if cfg.get('clip_to_image', False):
-                height, width = img_meta['img_shape'][:2]
-                limit = img_bboxes.new_tensor([width, height, width, height])
-                img_bboxes = img_bboxes.clamp(min=0).minimum(limit)
+                least, most = map(img_bboxes.new_tensor, image_area(img_meta))
+                img_bboxes = img_bboxes.maximum(least).minimum(most)
             results = InstanceData(bboxes=img_bboxes, scores=kept_scores, labels=labels)
             results_list.append(
                 self._bbox_post_process(results, cfg, rescale, with_nms, img_meta=img_meta)

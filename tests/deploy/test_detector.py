@@ -55,9 +55,10 @@ def test_a_score_at_the_threshold_is_dropped():
         (dict(nms=dict(type='soft_nms', iou_threshold=0.5)), 'test_cfg.nms is .*soft_nms'),
         (dict(nms=dict(type='nms', iou_threshold=0.5, class_agnostic=True)), 'class_agnostic'),
         (dict(nms=None), 'test_cfg.nms is {}'),
+        (dict(min_bbox_size=8), 'min_bbox_size is 8, in pixels of the picture, .* set it to 0'),
     ],
 )
-def test_an_nms_that_no_graph_has_is_refused(change, said, tmp_path):
+def test_a_test_cfg_that_no_graph_has_is_refused(change, said, tmp_path):
     model, _ = spread(shipped('yolov2-tiny_voc'), tmp_path)
     model.bbox_head.test_cfg = ConfigDict(dict(model.bbox_head.test_cfg, **change))
     with pytest.raises(ExportError, match=said):

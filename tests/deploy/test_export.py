@@ -9,6 +9,7 @@ import pytest
 import run_onnx
 import torch
 from detectors import NAMES, random_pictures, shipped, spread
+from mmdet.models import DetDataPreprocessor
 from mmengine.config import Config
 from models_of_onnx import FACTS, canned
 
@@ -139,6 +140,16 @@ def test_what_a_file_cannot_tell_of_the_pipeline_is_refused(step, said):
     cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=steps))))
     with pytest.raises(ExportError, match=said):
         preprocessing(cfg, None)
+
+
+def test_boxes_cut_at_a_letterboxed_picture_are_refused():
+    pipeline = [dict(type='DarknetLetterbox', scale=(64, 64))]
+    loader = dict(dataset=dict(pipeline=pipeline))
+    cfg = Config(dict(test_dataloader=loader, model=dict(test_cfg=dict(clip_to_image=True))))
+    with pytest.raises(ExportError, match=r'clip_to_image cuts .*; set it to False'):
+        preprocessing(cfg, DetDataPreprocessor())
+    cfg.model.test_cfg.clip_to_image = False
+    assert preprocessing(cfg, DetDataPreprocessor()).resize == 'letterbox'
 
 
 @pytest.mark.slow

@@ -29,6 +29,23 @@ TEST_CFG = ConfigDict(
 )
 
 
+def test_boxes_are_cut_at_the_image_and_not_at_the_canvas():
+    config, (width,) = HEADS['YOLOV2Head']
+    head = MODELS.build(dict(type='YOLOV2Head', num_classes=1, **config))
+    # A file of 128 x 32 px at half its size: rows 24 to 40 of the canvas.
+    meta = dict(img_shape=(64, 64), ori_shape=(32, 128), scale_factor=(0.5, 0.5), letterbox=(0, 24))
+    cfg = ConfigDict(TEST_CFG, clip_to_image=True)
+    maps = [torch.zeros(1, width, 2, 2)]
+    (found,) = head.predict_by_feat(maps, batch_img_metas=[meta], cfg=cfg, rescale=True)
+    # Without the cut y is from -32 to 0 and from 32 to 64.
+    assert sorted(found.bboxes.round().int().tolist()) == [
+        [16, 0, 48, 0],
+        [16, 32, 48, 32],
+        [80, 0, 112, 0],
+        [80, 32, 112, 32],
+    ]
+
+
 @pytest.mark.parametrize('name', HEADS)
 def test_detections_return_from_the_letterbox_to_the_pixels_of_the_file(name):
     config, widths = HEADS[name]
