@@ -6,6 +6,7 @@ import re
 
 from mmengine.config import DictAction
 
+BESIDE = re.compile(r'(?<=[,([])\s+|\s+(?=[,)\]])')  # blanks between values
 WORDS = {'true': True, 'false': False}  # beside Python's own, as MMEngine reads them
 
 
@@ -39,20 +40,33 @@ class Settings(DictAction):
 def parse_value(text: str) -> object:
     """The value that a text stands for: MMEngine's, or with ``dict(...)`` or ``{...}`` Python's.
 
-    Nothing is run. Words without quotation marks are texts, as MMEngine has them.
+    Nothing is run. Words without quotation marks are texts, as MMEngine has them. Blanks within a
+    text, which MMEngine takes out, stay; within brackets such a text needs its quotation marks.
 
     Raises:
         ValueError, SyntaxError, TypeError, RecursionError, MemoryError: it stands for none.
     """
+    text = text.strip()
     if not re.search(r'\bdict\(|\{', text):
-        return DictAction._parse_iterable(text)
-    node = ast.parse(text.strip(), mode='eval').body
+        tight = text if re.search('[\'"]', text) else BESIDE.sub('', text)
+        if not re.search(r'\s', tight):
+            return DictAction._parse_iterable(tight)
+        if text[0] not in '[(\'"':  # words, and lists of words
+            words = [_word(each.strip()) for each in text.split(',')]
+            return words[0] if len(words) == 1 else words
+    node = ast.parse(text, mode='eval').body
     # a,b is a list, as MMEngine has it; (a,b), which begins before its first element, a tuple
     bare = isinstance(node, ast.Tuple) and node.col_offset == node.elts[0].col_offset
     value = ast.literal_eval(_Literals().visit(node))
+    if isinstance(value, str) and text[0] == '(':  # one in brackets, a tuple to MMEngine
+        return (value,)
     if isinstance(value, str):  # quotation marks around the whole, which MMEngine takes off too
         return parse_value(value)
     return list(value) if bare else value
+
+
+def _word(text: str) -> object:
+    return text if re.search(r'\s', text) else DictAction._parse_iterable(text)
 
 
 class _Literals(ast.NodeTransformer):

@@ -29,6 +29,15 @@ NESTED = dict(b=[1, (2.5, -3)], c=None)
         ('dict(a=1),dict(a=2)', [dict(a=1), dict(a=2)]),
         ('(dict(a=1),dict(a=2))', (dict(a=1), dict(a=2))),
         ('"dict(a=1)"', dict(a=1)),
+        ("('red cell','white cell')", ('red cell', 'white cell')),
+        ("('red cell')", ('red cell',)),
+        ("['red cell', 'a,b']", ['red cell', 'a,b']),
+        ('red cell, 0.5', ['red cell', 0.5]),
+        ('/my data (copy)/x', '/my data (copy)/x'),
+        ("'/my data'", '/my data'),
+        ("it's", "it's"),
+        ('[a/b.txt, c/d.txt]', ['a/b.txt', 'c/d.txt']),
+        ('( 640, 192 )', (640, 192)),
     ],
 )
 def test_a_value_is_read_as_it_is_meant(text, value):
@@ -56,6 +65,7 @@ def test_settings_are_collected_by_key_and_a_value_may_hold_equal_signs(parse):
         ("model.lrm={'type': 'LRMLoss'", 'brackets do not match'),
         ('lrm=LRMLoss(a,b)', r"got 'lrm=LRMLoss\(a,b\)', whose value cannot be read; a list is"),
         ('lrm=dict(LRMLoss)', 'cannot be read'),
+        ('classes=(red cell,white)', 'cannot be read; a list is'),
         ('lrm=dict(**{})', 'cannot be read'),
         ('lrm=dict(a=b/c)', 'cannot be read'),
         ('lrm=dict(a=(1)', 'brackets do not match'),
