@@ -72,6 +72,20 @@ def test_a_baseline_that_ignores_equals_the_parent_where_nothing_is_ignored(
     assert_same(*results, **TO_ROUNDING)
 
 
+def test_a_baseline_of_ssd_that_ignores_has_the_parents_ratio_of_negatives(random_instances):
+    maps, truths = raw_maps('SSD', 12), random_instances(12, seed=1)
+    expected, found, usual = (
+        losses_and_gradients(head, maps, truths)
+        for head in (
+            make_head('SSD', True, neg_pos_ratio=1),
+            make_head('SSD', neg_pos_ratio=1, ignore_iof_thr=0.5),
+            make_head('SSD', neg_pos_ratio=3, ignore_iof_thr=0.5),
+        )
+    )
+    assert_same(found, expected, **TO_ROUNDING)
+    assert found[0]['loss_cls'] < usual[0]['loss_cls']
+
+
 @pytest.mark.parametrize('smoother', [0.0, 0.1])
 def test_label_smoothing_is_the_parents(smoother, random_instances):
     maps, truths = raw_maps('YOLOV3', 6), random_instances(6, seed=5)

@@ -280,6 +280,16 @@ def test_cross_entropy_objectness_and_sigmoid_classes():
     assert losses['loss_cls'].item() == pytest.approx(2 * math.log(2))
 
 
+def test_each_term_has_its_own_scale():
+    truths = [instances([[0, 0, 10, 10]], [1])]
+    raw = zero_map(tx=0.3, tw=0.5)
+    plain = losses_of(make_head(object_scale=1.0, noobject_scale=0.0), raw, truths)
+    scales = dict(coord_scale=2.0, object_scale=3.0, noobject_scale=0.0, class_scale=7.0)
+    scaled = losses_of(make_head(**scales), raw, truths)
+    ratios = {term: scaled[term].item() / plain[term].item() for term in plain}
+    assert ratios == pytest.approx(dict(loss_xy=2, loss_wh=2, loss_conf=3, loss_cls=7))
+
+
 def test_initial_objectness():
     head = make_head(init_conf_prob=0.01)
     head.init_weights()
@@ -319,6 +329,13 @@ def test_equal_boxes_of_one_class_are_suppressed():
     raw[0, 0, 2, 1, 2] = math.log(2)
     (result,) = make_head(test_cfg=TEST_CFG).predict_by_feat([raw.reshape(1, 14, *GRID)], [META])
     assert result.labels.tolist() == [0, 1]
+
+
+def test_no_more_than_nms_pre_scores_go_on():
+    # The sure box has the scores 0.75 and 0.25.
+    cfg = TEST_CFG | dict(nms_pre=1)
+    (result,) = make_head(test_cfg=ConfigDict(cfg)).predict_by_feat([one_sure_box()], [META])
+    torch.testing.assert_close(result.scores, torch.tensor([0.75]))
 
 
 @pytest.mark.parametrize(('img_shape', 'num_found'), [((20, 26), 2), ((20, 25), 0), ((15, 30), 0)])

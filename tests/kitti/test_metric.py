@@ -124,6 +124,15 @@ def test_a_class_without_truths_is_named(label_dir, monkeypatch):
     assert not [text for text in messages if 'Pedestrian' in text]
 
 
+def test_a_class_whose_truths_are_all_hard_is_not_called_absent(label_dir, monkeypatch):
+    messages = []
+    monkeypatch.setattr(logging.Logger, 'warning', lambda _, text, *a: messages.append(text))
+    for path in label_dir.iterdir():  # largely occluded
+        path.write_text(path.read_text().replace('Pedestrian 0 0', 'Pedestrian 0 2'))
+    run(metric(label_dir=str(label_dir)))
+    assert [text.partition(' in ')[0] for text in messages] == ["No truth of ['Cyclist']"]
+
+
 def test_export_is_the_submission_format_and_evaluates_to_the_same(label_dir, tmp_path):
     folder = tmp_path / 'results'
     result = run(metric(label_dir=str(label_dir), outfile_prefix=str(folder)))

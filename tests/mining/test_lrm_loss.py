@@ -92,6 +92,23 @@ def test_cells_and_levels_see_the_thinning_to_its_end(monkeypatch, options):
     assert torch.equal(plain, thinned)
 
 
+def test_a_batch_sees_the_thinning_to_its_end(monkeypatch):
+    monkeypatch.setattr(rank, 'NMS_BLOCK', 1)
+    # Nothing overlaps; the two hardest of the batch are in one image.
+    apart = 20 * torch.arange(4.0)[:, None] + torch.tensor([0.0, 0, 10, 10])
+    prior_losses = conf_only(CONF + torch.tensor([[9.0], [0.0]]), bboxes=apart.expand(2, -1, -1))
+    mask = LRMLoss(num_hard=1, scope='batch', nms_iou_thr=0.7).hard_mask(prior_losses)
+    assert mask.int().tolist() == [[1, 1, 0, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(('strength', 'kept'), [(0.0, 4), (0.5, 3), (0.75, 2), (1.0, 1)])
+def test_mining_without_thinning_comes_linearly(strength, kept):
+    # Of 4 down to 1, rounded up.
+    lrm = LRMLoss(num_hard=1)
+    lrm.strength = strength
+    assert lrm.hard_mask(conf_only()).sum(dim=1).tolist() == [kept] * 2
+
+
 def test_thinning_of_cells_keeps_no_prior_that_was_thinned():
     same = torch.tensor([0.0, 0, 10, 10]).expand(2, 4, 4)
     mask = mask_of(num_hard=2, element='cell', nms_iou_thr=0.7, bboxes=same, levels=[Level(2, 2)])

@@ -89,6 +89,22 @@ def test_the_kth_largest_is_that_of_a_sort(seed, num_rows, num_values):
     assert torch.equal(kth_largest(values, k.int()), expected)
 
 
+@pytest.mark.parametrize('num_rows', [1, 3])
+def test_on_an_accelerator_too_the_hardest_are_those_of_a_sort(monkeypatch, num_rows):
+    """The CPU takes ways of its own, which a graph that is compiled does not."""
+    monkeypatch.setattr(torch.compiler, 'is_compiling', lambda: True)
+    bits = torch.randint(-(2**31), 2**31, (num_rows, 40))
+    values = bits.int().view(torch.float32).nan_to_num(nan=0.0)
+    values[:, :9] = values[:, :1]
+    valid = torch.rand(num_rows, 40) < 0.7
+    ordered = values.sort(dim=1, descending=True).values
+    for number in range(1, 41):
+        k = torch.full((num_rows, 1), number)
+        assert torch.equal(kth_largest(values, k.int()), ordered[:, number - 1, None])
+        expected = (loss_rank(values, valid) < k) & valid
+        assert torch.equal(hard_mask(values, number, valid), expected)
+
+
 def test_zeros_of_both_signs_tie_and_losses_may_be_negative():
     loss = torch.tensor([[-0.0, 0.0, -1.0, -0.0]])
     assert rows(hard_mask(loss, 2)) == [[1, 1, 0, 0]]

@@ -51,6 +51,15 @@ def test_a_count_is_the_mean_of_the_processes(monkeypatch, normalizer, counted):
     )
 
 
+def test_of_several_processes_a_count_is_at_least_one_of_all_together(monkeypatch):
+    # Of four processes three count nothing, and this one a positive: 1 / 4 in the mean.
+    monkeypatch.setattr(reduction, 'reduce_mean', lambda count: count / 4)
+    monkeypatch.setattr(reduction, 'get_world_size', lambda: 4)
+    one = torch.zeros_like(POSITIVE)
+    one[0, 0] = True
+    assert reduced(mask=one, normalizer='positives', positive=one) == [4 * 4.0, 4 * 8.0]
+
+
 def test_what_is_invalid_may_be_infinite_and_what_is_left_out_has_no_gradient():
     loss = torch.tensor([[1.0, torch.inf, 2.0, torch.nan, 5.0]]).requires_grad_()
     valid = torch.tensor([[True, False, True, False, True]])

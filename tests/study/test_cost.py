@@ -1,9 +1,12 @@
 """What a run costs: the arithmetic by hand, and a measured step of a small network."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import torch
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from mmdet_lrm.study import cost
@@ -48,6 +51,21 @@ def test_the_slower_of_loading_and_computing_decides():
     config = config_of(val_interval=99)
     assert cost.cost(config, STEP, (360, 0), loading=0.1).hours == pytest.approx(0.5)
     assert cost.cost(config, STEP, (360, 0), loading=2.0).hours == pytest.approx(2.0)
+
+
+def test_images_are_loaded_by_all_workers_together(monkeypatch):
+    config, loaded, clock = config_of(), [], iter([100.0, 116.0] * 2)
+    config.train_dataloader.num_workers = 4
+    images = MagicMock()
+    images.__len__.return_value = 16
+    images.__getitem__.side_effect = loaded.append
+    monkeypatch.setattr(DATASETS, 'build', lambda config: images)
+    monkeypatch.setattr(cost, 'time', SimpleNamespace(perf_counter=lambda: next(clock)))
+    # Eight from all over the data, 2 s each.
+    assert cost.loading_seconds(config) == 2 / 4
+    assert loaded == [0, 2, 4, 6, 8, 10, 12, 14]
+    config.train_dataloader.num_workers = 0
+    assert cost.loading_seconds(config) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Detections are read as data alone, and lie beside the truths that count."""
 
+import os
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from mmengine.config import Config
 
 import mmdet_lrm
 from mmdet_lrm.kitti.metric import KittiMetric
+from mmdet_lrm.study import detections
 from mmdet_lrm.study.detections import (
     DetectionsError,
     iou_thresholds,
@@ -87,6 +90,16 @@ def test_a_dump_of_a_run_that_did_not_finish_is_not_taken(tmp_path):
         of_run(Config(), tmp_path)
     (tmp_path / 'finished.json').write_text('{}')
     assert len(of_run(Config(), tmp_path)) == 1
+
+
+def test_detections_are_kept_until_their_checkpoint_is_written_anew(tmp_path, monkeypatch):
+    made = iter('ab')
+    monkeypatch.setattr(detections, 'detect', lambda config, file: [prediction(next(made))])
+    (tmp_path / 'epoch_1.pth').touch()
+    assert [of_run(Config(), tmp_path)[0]['img_id'] for _ in '12'] == ['a', 'a']
+    later = time.time() + 60
+    os.utime(tmp_path / 'epoch_1.pth', (later, later))
+    assert of_run(Config(), tmp_path)[0]['img_id'] == 'b'
 
 
 def instance(box, ignore=0, **of_kitti):

@@ -49,6 +49,18 @@ def test_detections_without_truths_are_background_or_ignored():
     assert np.isnan(mean_ap(found, 2)) and np.isnan(mean_ap(mended(found, 'missed'), 2))
 
 
+def test_what_is_excused_by_an_ignored_region_was_meant_for_no_truth():
+    # By its IoU of 1 / 3 a localisation error, and whole in the region.
+    found = judged(image([(0, square(0))], [(0, 0.9, square(5))], [square(5)]))
+    assert (found.kinds.tolist(), found.meant.tolist()) == (['ignored'], [-1])
+    assert found.missed.tolist() == [True]
+
+
+def test_an_iou_of_just_the_threshold_finds_its_truth():
+    # Half of the square: IoU 50 / 100.
+    assert judged(image([(0, square(0))], [(0, 0.9, (0, 0, 10, 5))])).kinds.tolist() == ['found']
+
+
 def test_the_threshold_is_that_of_the_truths_class():
     both = [(0, 0.9, square(3)), (1, 0.8, square(203))]
     given = image([(0, square(0)), (1, square(200))], both)
@@ -127,6 +139,12 @@ def test_average_precision_by_neighbours():
     # Alone: found by the one of 0.95, then a duplicate. Of two with a neighbour one is found, after
     # a wrong one: precision 1/2 up to recall 1/2.
     assert ap_by_neighbours(found, 0) == pytest.approx([1, 1 / 4, np.nan, np.nan], nan_ok=True)
+
+
+def test_what_is_ignored_near_a_truth_is_no_matter_of_its_crowd():
+    given = [(0, 0.9, square(5)), (0, 0.8, square(0))]
+    found = judged(image([(0, square(0))], given, [square(5)]))
+    assert ap_by_neighbours(found, 0)[0] == 1
 
 
 def test_background_between_objects_touches_two():

@@ -61,6 +61,16 @@ def test_mining_may_not_ignore_what_the_baseline_trains_on():
     assert check_fair('m', mined, baseline, [*named, 'model.bbox_head.ignore_iof_thr'])
 
 
+def test_a_share_of_zero_is_a_share_that_is_given():
+    baseline = Config.fromfile(CONFIGS / 'yolov3_kitti.py')
+    mined = Config.fromfile(CONFIGS / 'yolov3_lrm_kitti.py')
+    for each in (baseline, mined):
+        each.model.bbox_head.ignore_iof_thr = 0
+    assert list(check_fair('mined', mined, baseline, ['model.bbox_head.lrm'])) == [
+        'model.bbox_head.lrm'
+    ]
+
+
 def test_first_weights_depend_on_the_seed_and_not_on_the_mining():
     baseline = Config.fromfile(CONFIGS / 'yolov2-tiny_bccd.py')
     mined = Config.fromfile(CONFIGS / 'yolov2-tiny_lrm_bccd.py')

@@ -170,6 +170,21 @@ def test_the_diagnosis_is_drawn_with_the_names_of_its_areas_and_lines(diagnosed)
     assert texts == [*areas, *ratios, 'of the gradient', 'of the positives']
 
 
+def test_what_mining_takes_out_is_solid_and_the_positives_among_it_dashed(diagnosed):
+    figure = plots.draw_diagnosis(diagnosed, MAP)
+    drawn = {'-': [], '--': []}
+    for line in figure.axes[1].get_lines():
+        drawn[line.get_linestyle()].append([*line.get_ydata()])
+    assert drawn['-'] == [pytest.approx(each) for each in ([50, 40], [60, 20], [90, 80])]
+    assert drawn['--'] == [pytest.approx([0, float('nan')], nan_ok=True)] * 3
+    legend = figure.legends[0]
+    styles = {
+        text.get_text(): line.get_linestyle()
+        for text, line in zip(legend.get_texts()[-2:], legend.get_lines()[-2:], strict=True)
+    }
+    assert styles == {'of the gradient': '-', 'of the positives': '--'}
+
+
 def test_the_background_is_that_outside_the_smallest_k_of_all_methods(diagnosed):
     (axes,) = plots.draw_background(diagnosed, MAP).axes
     drawn = {line.get_label(): [*line.get_ydata()] for line in axes.get_lines()}
@@ -250,6 +265,13 @@ def test_crowds_are_those_of_the_class_with_most_neighbours_or_of_the_metric(jud
     assert axes.get_title() == 'AP of cell'
     assert plots.crowded_class(judged, 'voc/rare_AP') == 'rare'
     assert [text.get_text() for text in axes.get_xticklabels()] == ['0\n(75 %)', '1\n(25 %)']
+
+
+def test_a_group_of_neighbours_that_one_record_lacks_is_not_drawn(judged):
+    first, *others = judged
+    lacking = {name: value for name, value in first.errors.items() if not name.endswith('cell/1')}
+    shares, (baseline, _) = plots.crowd_curves([*others, replace(first, errors=lacking)], 'cell')
+    assert (shares, baseline.epochs) == ([75], [0])
 
 
 # --- all ------------------------------------------------------------------------------------------

@@ -51,6 +51,23 @@ def test_a_large_study_tells_its_main_variants_and_the_best(study_of):
     assert [gain.variant for gain in summary.gains('large', records)] == ['best']
 
 
+def test_up_to_four_variants_are_told_all(study_of):
+    of = {'base': [0.1]} | {name: [0.2] for name in 'abcde'}
+    for number, told in ((4, ['a', 'b', 'c', 'd']), (5, ['a'])):
+        records = study_of(MAP, dict(list(of.items())[: number + 1]))
+        assert [gain.variant for gain in summary.gains('study', records)] == told
+
+
+def test_a_variant_without_a_value_is_not_the_best(study_of):
+    of = {'base': [0.1], 'none': [None], 'a': [0.2], 'best': [0.3], 'b': [0.25], 'c': [0.15]}
+    assert [gain.variant for gain in summary.gains('large', study_of(MAP, of))] == ['best']
+
+
+def test_seeds_are_those_that_variant_and_baseline_have_both(study_of):
+    of = {'base': BASELINE, 'more': [*shifted(1, 2, 3), 0.9], 'fewer': shifted(1, 2, 3)[:2]}
+    assert [gain.seeds for gain in summary.gains('study', study_of(MAP, of))] == [3, 2]
+
+
 def test_a_study_is_judged_by_its_own_metric(cells):
     cells = [replace(each, metrics=each.metrics | {'voc/RBC_AP': 0.5}) for each in cells]
     assert [each.difference.mean for each in summary.gains('own', cells, 'voc/RBC_AP')] == [0, 0]

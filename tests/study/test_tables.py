@@ -55,6 +55,14 @@ def test_a_metric_that_is_not_defined_is_no_number(study_of):
     assert tables.markdown(found, {'AP': AP}).splitlines()[3].startswith('| b | 3 | – | +1.5 [')
 
 
+def test_the_minutes_are_the_mean_of_the_runs_that_were_timed(study_of):
+    found = study_of(AP, {'a': [1.0, 2.0, 3.0], 'b': [1.0]})
+    minutes = {('a', 0): 10.0, ('a', 1): 30.0, ('a', 2): None, ('b', 0): None}
+    found = [replace(each, minutes=minutes[each.label, each.seed]) for each in found]
+    lines = tables.markdown(found, {'AP': AP}).splitlines()
+    assert [line.split(' | ')[-1] for line in lines[2:]] == ['20 |', ' |']
+
+
 def test_a_metric_that_was_not_recorded_is_named(study_of):
     with pytest.raises(tables.ReportError, match=f"'a' have no metric 'voc/mAP', but {AP}"):
         tables.markdown(study_of(AP, {'a': [10.0]}), {'mAP': MAP})
