@@ -6,9 +6,12 @@ _base_ = [
     './_base_/default_runtime.py',
 ]
 
+import os
+
 from mmdet_lrm.configs import lengthened
 
-# Your own data in COCO's layout: folders of images, and a JSON file of annotations for each.
+# Your own data in COCO's layout: folders of images, and a JSON file of annotations for each. Paths
+# are below data_root, or absolute.
 data_root = '{{$DATA_ROOT:data/mine}}'
 classes = ('RBC', 'WBC', 'Platelets')
 train_json = 'annotations/train.json'
@@ -45,7 +48,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='CocoMetric', metric='bbox', ann_file=f'{data_root}/{val_json}')
+val_evaluator = dict(type='CocoMetric', metric='bbox', ann_file=os.path.join(data_root, val_json))
 test_evaluator = val_evaluator
 train_cfg = dict(max_epochs=max_epochs)
 param_scheduler = lengthened(_base_.param_scheduler, _base_.max_epochs, max_epochs)

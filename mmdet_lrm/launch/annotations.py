@@ -3,8 +3,8 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -39,6 +39,8 @@ class Annotations:
         names: (B,) str.
         boxes: (B, 4) x1, y1, x2, y2 in px; NaN of a name that is no class.
         ignored: (B,) bool: neither trained on nor counted.
+        dropped: a line for each box of a class that mmdet leaves out; it is none of the B.
+        not_to_evaluate: what an evaluation by pycocotools of this file fails at, or gets wrong.
     """
 
     source: str
@@ -51,6 +53,8 @@ class Annotations:
     names: np.ndarray
     boxes: np.ndarray
     ignored: np.ndarray
+    dropped: tuple[str, ...] = ()
+    not_to_evaluate: tuple[str, ...] = ()
 
     def names_left_out(self) -> Counter:
         """Numbers of boxes, by a name that is no class, which mmdet leaves out."""
@@ -157,6 +161,15 @@ def _voc(dataset: XMLDataset, problems: list[str]) -> Annotations:
             except (TypeError, ValueError, OverflowError):
                 line = _line_of_object(path, index)
                 problems.append(f'{path}:{line}: an object without a name or four numbers')
+                continue
+            name, *corners, _ = box
+            if corners[0] > corners[2] or corners[1] > corners[3]:
+                line = _line_of_object(path, index)
+                x1, y1, x2, y2 = (corner + 1 for corner in corners)  # as the file has them
+                problems.append(
+                    f'{path}:{line}: {name} has the corners {x1} {y1} and {x2} {y2}; its xmin is '
+                    'above its xmax, or its ymin above its ymax'
+                )
             else:
                 boxes.append((len(images), *box))
         images.append((str(Path(root, dataset.img_subdir, f'{image_id}.jpg')), *map(int, size)))
@@ -194,29 +207,90 @@ def _coco(dataset: CocoDataset, problems: list[str]) -> Annotations:
     if isinstance(dataset, Objects365V1Dataset):
         categories = sorted(categories, key=lambda each: each['id'])  # as it does itself
     names = {each['id']: each['name'] for each in categories}
+    wanted = set(dataset.metainfo['classes'])
     index = {each['id']: number for number, each in enumerate(content['images'])}
-    boxes = []
+    boxes, dropped, whole = [], [], []
     for each in content.get('annotations', []):
         try:
             x, y, width, height = map(float, each['bbox'])
-            image, name, _ = index[each['image_id']], names[each['category_id']], each['area']
+            image, name = index[each['image_id']], names[each['category_id']]
+            _ = each['id'], float(each['area'])
         except (KeyError, TypeError, ValueError) as error:
             problems.append(
-                f'{dataset.ann_file}: annotation {each.get("id")} lacks a bbox of four numbers, an '
-                f'area, or its image or category is not listed ({type(error).__name__}: {error})'
+                f'{dataset.ann_file}: annotation {each.get("id")} lacks an id, a bbox of four '
+                'numbers, an area, or its image or category is not listed '
+                f'({type(error).__name__}: {error})'
             )
             continue
-        if not each.get('ignore'):
+        whole.append(each)
+        if each.get('ignore'):
+            continue
+        if name in wanted and (why := _why_dropped(each, content['images'][image])):
+            dropped.append((image, each, why))
+        else:
             ignored = bool(each.get('iscrowd'))
             boxes.append((image, name, x, y, x + width, y + height, ignored))
+    problems += _twice(dataset.ann_file, whole)
     folder = dataset.data_prefix['img']
     images = [
         (os.path.join(folder, each['file_name']), each['width'], each['height'])
         for each in content['images']
     ]
     # mmdet numbers the categories that it picks by the classes, in the order of the file.
-    labels = [each['name'] for each in categories if each['name'] in dataset.metainfo['classes']]
-    return _annotations(dataset, images, boxes, labels, known_names=set(names.values()))
+    labels = [each['name'] for each in categories if each['name'] in wanted]
+    truths = [each for each in whole if names[each['category_id']] in wanted]
+    return replace(
+        _annotations(dataset, images, boxes, labels, known_names=set(names.values())),
+        dropped=tuple(
+            f'{" ".join(f"{value:g}" for value in each["bbox"])} of the annotation {each["id"]} '
+            f'of {images[image][0]}: {why}'
+            for image, each, why in dropped
+        ),
+        not_to_evaluate=tuple(_not_to_evaluate(dataset.ann_file, truths)),
+    )
+
+
+def _why_dropped(annotation: dict, image: dict) -> str:
+    """Why ``CocoDataset.parse_data_info`` leaves out a box; '' where it does not."""
+    x, y, width, height = annotation['bbox']
+    if width < 1 or height < 1:
+        why = 'less than 1 px wide or high'
+        if min(x, y, width, height) >= 0 and max(x, y, width, height) <= 1:
+            why += '; in COCO boxes are x, y, width, height in px, no shares of the image'
+        return why
+    inside = [
+        max(0, min(start + side, end) - max(start, 0))
+        for start, side, end in ((x, width, image['width']), (y, height, image['height']))
+    ]
+    if not inside[0] * inside[1]:
+        return 'outside its image'
+    return 'of an area that is not above 0' if annotation['area'] <= 0 else ''
+
+
+def _twice(source: str, annotations: list[dict]) -> Iterator[str]:
+    """What makes mmdet refuse the file, and pycocotools take the last of an id for each of it."""
+    numbers = Counter(each['id'] for each in annotations)
+    if more := len(annotations) - len(numbers):
+        first = next(each for each, number in numbers.items() if number > 1)
+        yield (
+            f'{source}: annotations that have the id of another: {more}, first {first}; mmdet '
+            'reads no such file. Number the annotations from 1, each once'
+        )
+
+
+def _not_to_evaluate(source: str, truths: list[dict]) -> Iterator[str]:
+    """What pycocotools does not get right of these annotations of the classes."""
+    untold = [each['id'] for each in truths if each.get('iscrowd') is None]
+    if untold:
+        yield (
+            f"{source}: annotations without 'iscrowd': {len(untold)}, first that of id "
+            f'{untold[0]}; pycocotools evaluates no such file. Give each "iscrowd": 0'
+        )
+    if any(each['id'] in (0, '0') and not each.get('iscrowd') for each in truths):
+        yield (
+            f'{source}: an annotation has the id 0, and pycocotools takes what it is matched with '
+            'for a false alarm. Number the annotations from 1'
+        )
 
 
 def _any(dataset: BaseDetDataset, problems: list[str]) -> Annotations:

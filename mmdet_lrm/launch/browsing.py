@@ -80,6 +80,8 @@ def _boxes(found: object) -> list[list[float]]:
 def drawn(image: np.ndarray, instances: list[dict], classes: Sequence[str]) -> np.ndarray:
     """The picture, enlarged if it is small: a colour a class, what is ignored in grey.
 
+    A box of swapped corners is drawn between them, and its label says so.
+
     Args:
         image: (H, W, 3) RGB.
         instances: with ``bbox`` in px of it, ``bbox_label``, ``ignore_flag`` and ``difficulty``.
@@ -95,6 +97,9 @@ def drawn(image: np.ndarray, instances: list[dict], classes: Sequence[str]) -> n
     ordered = sorted(instances, key=lambda each: (not each['ignore_flag'], -_area(each)))
     boxes = np.array([each['bbox'] for each in ordered]).reshape(-1, 4) * scale
     boxes = np.clip(boxes, 0, np.tile(image.shape[1::-1], 2))
+    swapped = (boxes[:, :2] > boxes[:, 2:]).any(axis=1)
+    # MMEngine draws no box whose first corner is not its upper left one.
+    boxes = np.sort(boxes.reshape(-1, 2, 2), axis=1).reshape(-1, 4)
     colours = [
         IGNORED if each['ignore_flag'] else COLOURS[each['bbox_label'] % len(COLOURS)]
         for each in ordered
@@ -103,10 +108,10 @@ def drawn(image: np.ndarray, instances: list[dict], classes: Sequence[str]) -> n
         ignored = dict(line_styles='--', face_colors=IGNORED, alpha=0.5)
         style = ignored if each['ignore_flag'] else dict(alpha=1.0)
         visualizer.draw_bboxes(box[None], edge_colors=colour, line_widths=LINE, **style)
-    for each, box, colour in zip(ordered, boxes, colours, strict=True):
+    for each, box, colour, is_swapped in zip(ordered, boxes, colours, swapped, strict=True):
         name = 'ignored' if each['ignore_flag'] else classes[each['bbox_label']]
         visualizer.draw_texts(
-            f'{name} {each["difficulty"]}'.strip(),
+            ' '.join(filter(None, (name, each['difficulty'], is_swapped and 'corners swapped'))),
             np.array([box[0], max(box[1], LABEL_HEIGHT)]),
             font_sizes=FONT,
             colors='black',

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from mmdet.registry import DATASETS
+from mmdet.evaluation import CocoMetric, LVISMetric
+from mmdet.registry import DATASETS, METRICS
 from mmengine.config import Config, ConfigDict
 from terminaltables import AsciiTable
 
@@ -45,9 +46,10 @@ def check_data(cfg: Config, *loaders: str) -> None:
 
     Raises:
         LaunchError: Files are missing, empty or cannot be read; names differ from a class by case
-            alone; files number the classes in another order; there is no box to train on; the head
-            has another number of classes. All of this is in the message, the first ``MAX_SHOWN``
-            problems with file and, where a file has lines, line.
+            alone; files number the classes in another order; there is no box to train on, or one
+            has its corners swapped; annotations are none that pycocotools evaluates, which the
+            config has it do; the head has another number of classes. All of this is in the message,
+            the first ``MAX_SHOWN`` problems with file and, where a file has lines, line.
     """
     if int(os.environ.get('RANK', 0)):
         return
@@ -65,15 +67,23 @@ def look_through(cfg: Config, *loaders: str) -> DataReport:
     report, seen = DataReport(), []
     for loader in loaders:
         parts = list(find_datasets(cfg.get(loader) or {}))
-        if not parts or parts in seen or any('://' in (part.data_root or '') for part in parts):
+        evaluated = _files_for_pycocotools(cfg, loader)
+        if (
+            not parts
+            or (parts, evaluated) in seen
+            or any('://' in (part.data_root or '') for part in parts)
+        ):
             continue
-        seen.append(parts)
+        seen.append((parts, evaluated))
         found = [
             each for part in parts if (each := _read(part, loader, report.problems)) is not None
         ]
         for each in found:
             _check_classes(each, loader, report)
-            report.notes += _oddities(each, loader)
+            is_evaluated = os.path.realpath(each.source) in evaluated
+            if is_evaluated:
+                report.problems += each.not_to_evaluate
+            report.notes += _oddities(each, loader, is_evaluated)
         if found:
             _count(found, loader, report)
         if len(found) == len(parts) and loader == 'train_dataloader':
@@ -93,6 +103,20 @@ def _read(part: ConfigDict, loader: str, problems: list[str]) -> Annotations | N
     except READING_ERRORS as error:
         problems.append(f'{part.type} of {loader} cannot be read: {type(error).__name__}: {error}')
     return None
+
+
+def _files_for_pycocotools(cfg: Config, loader: str) -> set[str]:
+    """The files of annotations that the metrics of this loader read once more, by themselves."""
+    evaluator = cfg.get(f'{loader.removesuffix("_dataloader")}_evaluator')
+    files = set()
+    for _, node in nodes(evaluator):
+        kind = node.get('type')
+        metric = METRICS.get(kind) if isinstance(kind, str) else kind
+        # LVIS's has an evaluation of its own.
+        is_coco = isinstance(metric, type) and issubclass(metric, CocoMetric)
+        if is_coco and not issubclass(metric, LVISMetric) and not node.get('format_only'):
+            files.add(os.path.realpath(node.get('ann_file') or ''))
+    return files
 
 
 def _check_classes(found: Annotations, loader: str, report: DataReport) -> None:
@@ -144,7 +168,14 @@ def _count(found: list[Annotations], loader: str, report: DataReport) -> None:
     without = [name for name, num in zip(report.classes, boxes, strict=True) if not num]
     if not boxes.any():
         said = f'{", ".join(each.source for each in found)}: no box of {", ".join(report.classes)}'
-        if split == 'train':
+        dropped = [line for each in found for line in each.dropped]
+        if dropped and split == 'train':
+            report.problems.append(
+                f'{said} is left to train on; mmdet drops {len(dropped)}, first {dropped[0]}'
+            )
+        elif dropped:
+            report.notes.append(f'{said} is left')
+        elif split == 'train':
             report.problems.append(f'{said}; the classes of the config are not those of the data')
         else:
             report.notes.append(f'{said}: nothing can be evaluated')
@@ -152,7 +183,7 @@ def _count(found: list[Annotations], loader: str, report: DataReport) -> None:
         report.notes.append(f'{split} has no box of {", ".join(without)}')
 
 
-def _oddities(found: Annotations, loader: str) -> Iterator[str]:
+def _oddities(found: Annotations, loader: str, is_evaluated: bool) -> Iterator[str]:
     """What mmdet does not mind, and the user may."""
     split = loader.removesuffix('_dataloader')
     ignored = Counter(found.names[found.ignored].tolist())
@@ -163,6 +194,9 @@ def _oddities(found: Annotations, loader: str) -> Iterator[str]:
         if names:
             listed = ', '.join(f'{name} {num}' for name, num in names.most_common())
             yield f'{split} boxes {what}: {names.total()}, {listed}'
+    if dropped := found.dropped:
+        counted = ', and pycocotools counts' * is_evaluated
+        yield f'{split} boxes that mmdet drops{counted}: {len(dropped)}, first {dropped[0]}'
     wanted = np.isin(found.names, found.classes)
     no_area = wanted & (found.boxes[:, 2:] <= found.boxes[:, :2]).any(axis=1)
     high = np.tile(found.sizes, 2)[found.image]

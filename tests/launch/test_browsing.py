@@ -61,6 +61,22 @@ def test_boxes_have_the_colours_of_their_classes_and_what_is_ignored_is_grey():
     assert len(set(picture[300, 1100].tolist())) == 1 and picture[300, 1100, 0] > 60
 
 
+@pytest.mark.parametrize('box', [[200, 100, 100, 200], [100, 200, 200, 100], [200, 200, 100, 100]])
+def test_a_box_of_swapped_corners_is_drawn_where_it_lies(box):
+    image = np.zeros((300, 800, 3), dtype=np.uint8)
+    instance = dict(bbox_label=0, ignore_flag=0)
+    expected, picture, named = (
+        drawn(image, [dict(instance, bbox=corners, difficulty=text)], ('a',))
+        for corners, text in (
+            ([100, 100, 200, 200], ''),
+            (box, ''),
+            ([100, 100, 200, 200], 'corners swapped'),
+        )
+    )
+    np.testing.assert_array_equal(picture[210:], expected[210:])  # below the label
+    np.testing.assert_array_equal(picture, named)
+
+
 @pytest.fixture
 def dataset(tmp_path, monkeypatch):
     monkeypatch.setenv('KITTI_ROOT', str(draw_kitti(tmp_path / 'kitti', 3, 2)))

@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 import pytest
+import torch
+from mmdet.evaluation import CocoMetric
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 
@@ -86,6 +88,7 @@ def said(capsys):
     """What the check prints of a config, as the table's rows of words and the notes."""
 
     def check(cfg, *names):
+        capsys.readouterr()
         check_data(cfg, *(names or ('train_dataloader', 'val_dataloader')))
         lines = capsys.readouterr().out.splitlines()
         rows = [line.strip('|').split() for line in lines if line.startswith('|')]
@@ -242,10 +245,161 @@ def test_annotations_of_coco_that_cannot_be_read_are_named(coco, tmp_path):
     edit(tmp_path / 'train.json', '"category_id": 2', '"category_id": 5')
     edit(tmp_path / 'val.json', '{"images"', '{\n"images')
     one, two, three = problems(coco)
-    assert one.startswith(f'{tmp_path}/train.json: annotation 7 lacks a bbox of four numbers')
+    assert one.startswith(
+        f'{tmp_path}/train.json: annotation 7 lacks an id, a bbox of four numbers'
+    )
     assert one.endswith("(KeyError: 'area')")
     assert 'annotation 10' in two and two.endswith('(KeyError: 5)')
     assert f'{tmp_path}/val.json:2: it is no whole JSON' in three
+
+
+def edit_annotations(path, change):
+    """Change the list of the annotations of a file of COCO's in place."""
+    content = json.loads(path.read_text())
+    change(content['annotations'])
+    path.write_text(json.dumps(content))
+
+
+def average_precision(path) -> float:
+    """What mmdet's metric gives detections that are the boxes of an RBC and a WBC of the image."""
+    metric = CocoMetric(ann_file=str(path), metric='bbox')
+    metric.dataset_meta = dict(classes=CLASSES)
+    found = dict(
+        bboxes=torch.tensor([[10.0, 10, 30, 30]] * 2),
+        scores=torch.tensor([0.9, 0.8]),
+        labels=torch.tensor([0, 1]),
+    )
+    metric.process({}, [dict(img_id=1, ori_shape=(50, 100), pred_instances=found)])
+    return metric.evaluate(1)['coco/bbox_mAP']
+
+
+@pytest.fixture
+def evaluated(coco, tmp_path):
+    """The same, whose val.json pycocotools evaluates."""
+    coco.val_evaluator = dict(type='CocoMetric', ann_file=str(tmp_path / 'val.json'))
+    return coco
+
+
+def test_truths_that_say_nothing_of_crowds_cannot_be_evaluated(evaluated, tmp_path, said):
+    def leave_out(annotations):
+        for each in annotations[1:]:  # the last of which is of no class
+            del each['iscrowd']
+
+    edit_annotations(tmp_path / 'train.json', leave_out)
+    assert average_precision(tmp_path / 'val.json') == 1
+    said(evaluated)
+    edit_annotations(tmp_path / 'val.json', leave_out)
+    with pytest.raises(KeyError, match='iscrowd'):
+        average_precision(tmp_path / 'val.json')
+    (line,) = problems(evaluated)
+    assert line == (
+        f"{tmp_path}/val.json: annotations without 'iscrowd': 2, first that of id 8; pycocotools "
+        'evaluates no such file. Give each "iscrowd": 0'
+    )
+    said(evaluated, 'train_dataloader')
+
+
+def test_only_what_pycocotools_evaluates_must_tell_crowds(evaluated, tmp_path, said):
+    edit_annotations(tmp_path / 'val.json', lambda them: [each.pop('iscrowd') for each in them])
+    for other in (
+        dict(type='CocoMetric'),  # makes a file of its own
+        dict(type='CocoMetric', ann_file=str(tmp_path / 'val.json'), format_only=True),
+        dict(type='LVISMetric', ann_file=str(tmp_path / 'val.json')),
+        dict(type='VOCMetric'),
+    ):
+        evaluated.val_evaluator = [other]
+        said(evaluated)
+    evaluated.val_evaluator = [dict(type=CocoMetric, ann_file=str(tmp_path / 'val.json'))]
+    assert 'first that of id 7;' in problems(evaluated)[0]
+
+
+def test_a_truth_of_the_id_0_cannot_be_evaluated(evaluated, tmp_path, said):
+    edit_annotations(tmp_path / 'train.json', lambda them: them[0].update(id=0))
+    edit_annotations(tmp_path / 'val.json', lambda them: them[3].update(id=0))  # of no class
+    assert average_precision(tmp_path / 'val.json') == 1
+    said(evaluated)
+    edit_annotations(tmp_path / 'val.json', lambda them: (them[0].update(id=0), them.pop()))
+    assert average_precision(tmp_path / 'val.json') == 0.5  # the RBC is found, and not counted
+    (line,) = problems(evaluated)
+    assert line == (
+        f'{tmp_path}/val.json: an annotation has the id 0, and pycocotools takes what it is '
+        'matched with for a false alarm. Number the annotations from 1'
+    )
+
+
+def test_two_annotations_of_one_id_stop_the_run(coco, tmp_path):
+    edit_annotations(tmp_path / 'train.json', lambda them: them[1].update(id=7))
+    with pytest.raises(AssertionError, match='not unique'):
+        mmdets_labels(coco)
+    (line,) = problems(coco)
+    assert line == (
+        f'{tmp_path}/train.json: annotations that have the id of another: 1, first 7; mmdet reads '
+        'no such file. Number the annotations from 1, each once'
+    )
+    edit_annotations(tmp_path / 'train.json', lambda them: them[1].pop('id'))
+    assert problems(coco)[0].endswith("(KeyError: 'id')")
+
+
+ODD = {
+    'less than 1 px wide or high': dict(bbox=[10, 10, 0.9, 20]),
+    'less than 1 px wide or high ': dict(bbox=[30, 30, -20, -20]),
+    'outside its image': dict(bbox=[100, 10, 20, 20]),
+    'outside its image ': dict(bbox=[10, -20, 20, 20]),
+    'of an area that is not above 0': dict(area=0),
+    'less than 1 px wide or high; in COCO boxes are x, y, width, height in px, no shares of the '
+    'image': dict(bbox=[0.1, 0.1, 0.2, 1]),
+}
+
+
+@pytest.mark.parametrize('why', ODD)
+def test_boxes_that_mmdet_drops_are_not_counted_but_said(coco, tmp_path, said, why):
+    edit_annotations(tmp_path / 'train.json', lambda them: them[0].update(ODD[why]))
+    assert mmdets_labels(coco) == [(1, False), (1, True)]
+    box = ' '.join(f'{value:g}' for value in ODD[why].get('bbox', [10, 10, 20, 20]))
+    cells, notes = said(coco, 'train_dataloader')
+    assert cells == {'RBC': [0, 0], 'WBC': [1, 1], 'all': [1, 1]}
+    assert (
+        f'note: train boxes that mmdet drops: 1, first {box} of the annotation 7 of '
+        f'{tmp_path}/a.jpg: {why.strip()}'
+    ) in notes
+
+
+@pytest.mark.parametrize(
+    'kept', [dict(bbox=[10, 10, 1, 1]), dict(bbox=[99, -1, 20, 20]), dict(area=0.1)]
+)
+def test_boxes_that_mmdet_does_not_drop_are_counted(coco, tmp_path, said, kept):
+    edit_annotations(tmp_path / 'train.json', lambda them: them[0].update(kept))
+    assert mmdets_labels(coco) == [(0, False), (1, False), (1, True)]
+    assert said(coco, 'train_dataloader')[0]['all'] == [2, 1]
+
+
+def test_where_mmdet_drops_all_there_is_nothing_to_train_on(evaluated, tmp_path, said):
+    def drop(annotations):
+        for each in annotations:
+            each['area'] = 0
+
+    edit_annotations(tmp_path / 'val.json', drop)
+    assert average_precision(tmp_path / 'val.json') == 1  # what mmdet drops is evaluated
+    notes = said(evaluated)[1]
+    assert any('val boxes that mmdet drops, and pycocotools counts: 3, ' in each for each in notes)
+    assert notes[-1] == f'note: {tmp_path}/val.json: no box of RBC, WBC is left'
+    edit_annotations(tmp_path / 'train.json', drop)
+    (line,) = problems(evaluated)
+    assert line == (
+        f'{tmp_path}/train.json: no box of RBC, WBC is left to train on; mmdet drops 3, first '
+        f'10 10 20 20 of the annotation 7 of {tmp_path}/a.jpg: of an area that is not above 0'
+    )
+
+
+def test_swapped_corners_stop_the_run(voc, tmp_path, said):
+    edit(tmp_path / 'Annotations/b.xml', '<xmin>1<', '<xmin>21<')
+    expected = (
+        f'{tmp_path}/Annotations/b.xml:3: RBC has the corners 21 1 and 20 20; its xmin is above '
+        'its xmax, or its ymin above its ymax'
+    )
+    assert problems(voc) == [expected] * 2  # it is among both images
+    edit(tmp_path / 'Annotations/b.xml', '<xmin>21<', '<xmin>20<')
+    assert said(voc)[0]['RBC'] == [2, 2, 1, 1]
 
 
 def test_boxes_without_area_and_outside_are_said(voc, tmp_path, said):
@@ -257,6 +411,27 @@ def test_boxes_without_area_and_outside_are_said(voc, tmp_path, said):
         f'note: train boxes without area: 1, first RBC 4 4 4 8 {of}',
         # one pixel is rounding, two are not
         f'note: train boxes that leave their image: 1, first RBC 0 0 102 50 {of}',
+    ]
+
+
+def test_a_box_leaves_its_image_to_the_left_and_above_too(voc, tmp_path, said):
+    rows = [('RBC', 0, 0, 1, 20, 20), ('RBC', 0, -1, 1, 20, 20), ('RBC', 0, 1, -1, 20, 20)]
+    text = XML.format(''.join(OBJECT.format(*row) for row in rows))
+    (tmp_path / 'Annotations/c.xml').write_text(text)
+    # mmdet takes a pixel off: the first leaves by one, which is rounding.
+    assert said(voc, 'train_dataloader')[1][1:] == [
+        'note: train boxes that leave their image: 2, first RBC -2 0 19 19 of '
+        f'{tmp_path}/JPEGImages/c.jpg'
+    ]
+
+
+def test_a_box_of_a_name_that_no_class_takes_is_not_odd(coco, tmp_path, said):
+    content = json.loads((tmp_path / 'train.json').read_text())
+    content['annotations'][3]['bbox'] = [90, 10, 20, 0]  # of the platelet
+    (tmp_path / 'train.json').write_text(json.dumps(content))
+    assert said(coco, 'train_dataloader')[1] == [
+        'note: train boxes of names that no class takes: 1, Platelets 1',
+        'note: train boxes that are ignored: 1, WBC 1',
     ]
 
 

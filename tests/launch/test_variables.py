@@ -34,6 +34,13 @@ FOLLOWERS = [
     ('yolov2_voc', 'data_root', 'x', f'{TRAIN}datasets.1.data_root', f'{VAL}data_root'),
     ('yolov2_kitti', 'img_scale', (64, 32), f'{TRAIN}pipeline.2.scale', f'{VAL}pipeline.1.scale'),
     ('yolov2-tiny_kitti', 'lr', 0.5, 'optim_wrapper.optimizer.lr'),
+    (
+        'yolov3-mobilenetv2_custom-coco',
+        'val_json',
+        '/elsewhere/val.json',
+        f'{VAL}ann_file',
+        'val_evaluator.ann_file',
+    ),
     ('yolov3_bccd', 'pretrained', 'a.pth', 'model.backbone.init_cfg.checkpoint'),
 ]
 
