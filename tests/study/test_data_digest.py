@@ -70,53 +70,49 @@ def image_of_another_size(file):
     file.write_bytes(file.read_bytes() + b'\0')
 
 
+LABEL, TRAIN = 'kitti/training/label_2/000001.txt', 'kitti/ImageSets/train.txt'
+OF_CELLS = 'bccd/VOC2007/Annotations/000002.xml'
+# By what is changed: a file, a text in it, and what comes in its place.
 CHANGES = {
-    'an image': ('kitti', lambda it: image_of_another_size(it / 'training/image_2/000001.png')),
-    'a box of KITTI': (
-        'kitti',
-        lambda it: replace(it / 'training/label_2/000001.txt', '.00', '.50'),
-    ),
-    'an occlusion': (
-        'kitti',
-        lambda it: replace(it / 'training/label_2/000001.txt', 'Car 0.00 0', 'Car 0.00 2'),
-    ),
-    'a type that is ignored': (
-        'kitti',
-        lambda it: replace(it / 'training/label_2/000001.txt', 'Car', 'Van'),
-    ),
-    'a shorter list': ('kitti', lambda it: replace(it / 'ImageSets/train.txt', '000001\n', '')),
-    'another order': (
-        'kitti',
-        lambda it: replace(it / 'ImageSets/train.txt', '000001\n000002', '000002\n000001'),
-    ),
-    'a list of evaluation': (
-        'kitti',
-        lambda it: replace(it / 'ImageSets/val.txt', '000003\n', ''),
-    ),
-    'a name of VOC': (
-        'bccd',
-        lambda it: replace(it / 'VOC2007/Annotations/000002.xml', '>RBC<', '>WBC<'),
-    ),
-    'a difficult object': (
-        'bccd',
-        lambda it: replace(it / 'VOC2007/Annotations/000002.xml', 'difficult>0', 'difficult>1'),
-    ),
-    'a box of COCO': (
-        'mine',
-        lambda it: change_first(it / 'annotations/train.json', bbox=[1, 1, 9, 9]),
-    ),
-    'a crowd': ('mine', lambda it: change_first(it / 'annotations/val.json', iscrowd=1)),
+    'a box of KITTI': (LABEL, '.00', '.50'),
+    'an occlusion': (LABEL, 'Car 0.00 0', 'Car 0.00 2'),
+    'a type that is ignored': (LABEL, 'Car', 'Van'),
+    'a shorter list': (TRAIN, '000001\n', ''),
+    'another order': (TRAIN, '000001\n000002', '000002\n000001'),
+    'a list of evaluation': ('kitti/ImageSets/val.txt', '000003\n', ''),
+    'a name of VOC': (OF_CELLS, '>RBC<', '>WBC<'),
+    'a difficult object': (OF_CELLS, 'difficult>0', 'difficult>1'),
 }
+OF_COCO = {
+    'a box': ('train.json', dict(bbox=[1, 1, 9, 9])),
+    'a crowd': ('val.json', dict(iscrowd=1)),
+}
+
+
+def changes_digest(tree, name, alter):
+    config = loaders(tree, name)
+    before = digest(config)
+    assert len(before) == 16 and digest(config) == before
+    alter()
+    return digest(config) != before
 
 
 @pytest.mark.parametrize('change', CHANGES)
 def test_other_data_have_another_digest(change, tree):
-    name, alter = CHANGES[change]
-    config = loaders(tree, name)
-    before = digest(config)
-    assert len(before) == 16 and digest(config) == before
-    alter(tree / name)
-    assert digest(config) != before
+    file, old, new = CHANGES[change]
+    assert changes_digest(tree, file.split('/')[0], lambda: replace(tree / file, old, new))
+
+
+@pytest.mark.parametrize('change', OF_COCO)
+def test_other_annotations_of_coco_have_another_digest(change, tree):
+    file, values = OF_COCO[change]
+    annotations = tree / 'mine/annotations' / file
+    assert changes_digest(tree, 'mine', lambda: change_first(annotations, **values))
+
+
+def test_an_image_of_another_size_in_bytes_has_another_digest(tree):
+    image = tree / 'kitti/training/image_2/000001.png'
+    assert changes_digest(tree, 'kitti', lambda: image_of_another_size(image))
 
 
 @pytest.mark.parametrize('name', PARTS)
