@@ -286,11 +286,26 @@ def _not_to_evaluate(source: str, truths: list[dict]) -> Iterator[str]:
             f"{source}: annotations without 'iscrowd': {len(untold)}, first that of id "
             f'{untold[0]}; pycocotools evaluates no such file. Give each "iscrowd": 0'
         )
+    names = [each['id'] for each in truths if not _is_number(each['id'])]
+    if names:
+        yield (
+            f'{source}: annotations whose id is no number: {len(names)}, first {names[0]!r}; '
+            'pycocotools ends at them. Number the annotations from 1'
+        )
     if any(each['id'] in (0, '0') and not each.get('iscrowd') for each in truths):
         yield (
             f'{source}: an annotation has the id 0, and pycocotools takes what it is matched with '
             'for a false alarm. Number the annotations from 1'
         )
+
+
+def _is_number(value: object) -> bool:
+    """Whether NumPy takes it for one, as it takes '7'."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _any(dataset: BaseDetDataset, problems: list[str]) -> Annotations:

@@ -1,6 +1,7 @@
 """Trainings as processes of their own: started, followed, interrupted, resumed, and read again."""
 
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -213,7 +214,8 @@ def lacks_evaluation(config: Config, logs: Logs) -> bool:
 def scalars(work_dir: Path) -> list[dict]:
     """Rows of MMEngine's scalar logs from the last start that did not resume, oldest first.
 
-    An unfinished last line is left out, and so is what was evaluated where nothing was trained.
+    Where a start went on from an earlier checkpoint than the newest, what had come after that is
+    left out; so are an unfinished last line and what was evaluated where nothing was trained.
     """
     rows: list[dict] = []
     for log in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
@@ -225,6 +227,8 @@ def scalars(work_dir: Path) -> list[dict]:
             found = [row for row in found if row.get('step')]
         elif begins_anew(first, rows):
             rows = []
+        else:
+            rows = until(first['step'], rows)
         rows += found
     return rows
 
@@ -241,6 +245,11 @@ def begins_anew(first: Mapping, before: Sequence[Mapping]) -> bool:
         return False
     came_beyond = any(row.get('epoch', 1) > 1 for row in trained)
     return first['step'] <= trained[0]['step'] or (first.get('epoch') == 1 and came_beyond)
+
+
+def until(step: int, rows: Sequence[Mapping]) -> list[Mapping]:
+    """The rows before the first training row of this step or a later one."""
+    return list(itertools.takewhile(lambda row: not ('loss' in row and row['step'] >= step), rows))
 
 
 def read_logs(work_dir: Path) -> Logs:

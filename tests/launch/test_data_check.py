@@ -327,6 +327,26 @@ def test_a_truth_of_the_id_0_cannot_be_evaluated(evaluated, tmp_path, said):
     )
 
 
+def test_a_truth_whose_id_is_no_number_cannot_be_evaluated(evaluated, tmp_path, said):
+    def name(annotations):
+        for each, number in zip(annotations, ('a-7', '8'), strict=False):
+            each['id'] = number
+
+    edit_annotations(tmp_path / 'train.json', name)
+    edit_annotations(tmp_path / 'val.json', lambda them: them[3].update(id='none'))  # of no class
+    edit_annotations(tmp_path / 'val.json', lambda them: them[0].update(id='7'))
+    assert average_precision(tmp_path / 'val.json') == 1
+    said(evaluated)
+    edit_annotations(tmp_path / 'val.json', name)
+    with pytest.raises(ValueError, match='a-7'):
+        average_precision(tmp_path / 'val.json')
+    (line,) = problems(evaluated)
+    assert line == (
+        f"{tmp_path}/val.json: annotations whose id is no number: 1, first 'a-7'; pycocotools ends "
+        'at them. Number the annotations from 1'
+    )
+
+
 def test_two_annotations_of_one_id_stop_the_run(coco, tmp_path):
     edit_annotations(tmp_path / 'train.json', lambda them: them[1].update(id=7))
     with pytest.raises(AssertionError, match='not unique'):

@@ -225,6 +225,8 @@ def test_a_verdict_says_how_much_it_rests_on(num, is_little):
             'a smaller K; it would drop 5 % of the positives: set keep_positives=True.',
         ),
         (0.01, 0.75, 0.0, 'still has 24 times the gradient of the objects: take a smaller K.'),
+        (0.02, 0.76, 0.0, 'still has 11 times the gradient of the objects: take a smaller K.'),
+        (0.02, 0.79, 0.0, 'takes out 79 % of the gradient, all of it of easy background.'),
     ],
 )
 def test_the_advice_follows_from_the_end(positives, easy, missed, advice):

@@ -92,7 +92,7 @@ def test_a_training_that_was_resumed_twice_at_one_step_keeps_all_of_its_rows(tmp
     # Killed within its first epoch, and resumed from the same checkpoint again.
     write_log(tmp_path / '20260102_000000', list(epochs_of(3))[:2])
     write_log(tmp_path / '20260103_000000', epochs_of(3, 4, ap=0.2))
-    assert len(scalars(tmp_path)) == 1 + 6 + 2 + 6
+    assert len(scalars(tmp_path)) == 1 + 6 + 6
     found = read_logs(tmp_path)
     assert found.evaluations == {'epoch': [1, 2, 3, 4], 'voc/mAP': [0.1, 0.2, 0.6, 0.8]}
     assert found.losses['epoch'] == [1, 2, 3, 4] and found.diagnosis['iter'] == [10, 20, 30, 40]
@@ -111,6 +111,19 @@ def test_a_training_that_was_resumed_within_its_first_epoch_keeps_its_rows(tmp_p
     assert len(scalars(tmp_path / 'by_iter')) == 4
     write_log(tmp_path / 'by_iter/3', bare[:1])
     assert len(scalars(tmp_path / 'by_iter')) == 1
+
+
+def test_what_came_after_the_checkpoint_that_a_training_goes_on_from_is_none_of_it(tmp_path):
+    write_log(tmp_path / '1', epochs_of(1, 2, 3, 4, 5))
+    write_log(tmp_path / '2', epochs_of(3, ap=0.01))
+    found = read_logs(tmp_path)
+    assert found.evaluations == {'epoch': [1, 2, 3], 'voc/mAP': [0.1, 0.2, 0.03]}
+    assert found.losses['epoch'] == [1, 2, 3] and found.diagnosis['iter'] == [10, 20, 30]
+    # The third epoch again, of which nothing but a loss is logged so far.
+    write_log(tmp_path / '3', list(epochs_of(3))[:1])
+    found = read_logs(tmp_path)
+    assert found.evaluations['epoch'] == [1, 2] and found.diagnosis['iter'] == [10, 20]
+    assert found.losses['epoch'] == [1, 2, 3]
 
 
 def test_a_start_anew_ends_all_parts_of_the_training_before(tmp_path):
