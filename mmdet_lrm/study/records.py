@@ -13,7 +13,7 @@ from ..training.files import write_whole
 from .fairness import StudyError
 
 # Every record of a file says these itself; others that all of them share are written once.
-OWN = ('label', 'baseline', 'config', 'seed', 'metrics')
+OWN = ('label', 'baseline', 'seed', 'metrics')
 
 
 class Placed(Protocol):

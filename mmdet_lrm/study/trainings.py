@@ -276,10 +276,19 @@ def last_scalars(work_dir: Path, prefix: str) -> dict[str, float]:
 
 
 def columns(rows: Mapping[int, dict], digits: int) -> dict[str, list]:
-    """By name a list in the order of the rows' numbers, None where a row lacks a value."""
+    """By name a list in the order of the rows' numbers, None where a row lacks a value.
+
+    Args:
+        digits: that floats keep, of which at most as many are decimals.
+    """
     ordered = [rows[number] for number in sorted(rows)]
     names = dict.fromkeys(name for row in ordered for name in row)
-    return {name: [kept(row.get(name), digits) for row in ordered] for name in names}
+    return {name: [_rounded(row.get(name), digits) for row in ordered] for name in names}
+
+
+def _rounded(value: object, digits: int) -> object:
+    value = kept(value, digits)
+    return float(f'{value:.{digits}g}') if isinstance(value, float) else value
 
 
 # --- watching processes ---------------------------------------------------------------------------

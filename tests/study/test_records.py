@@ -45,11 +45,14 @@ def test_what_all_records_share_is_written_once_and_a_record_is_a_line(tmp_path)
     file = tmp_path / 'x.json'
     write_records([record('a', 0, 0.5, commit='c'), record('b', 0, 0.25, commit='c')], file)
     lines = file.read_text().splitlines()
-    assert json.loads(file.read_text())['shared'] == {'last': 1, 'commit': 'c'}
+    assert json.loads(file.read_text())['shared'] == {
+        'config': 'a',
+        'last': 1,
+        'commit': 'c',
+    }
     assert json.loads(lines[2].rstrip(',')) == {
         'label': 'a',
         'baseline': None,
-        'config': 'a',
         'seed': 0,
         'metrics': {'voc/mAP': 0.5},
     }

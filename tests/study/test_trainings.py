@@ -21,6 +21,8 @@ from mmdet_lrm.study.trainings import (
 )
 from mmdet_lrm.training.lock import locked
 
+STEP = dict(lr=0.1, time=1.0)
+
 
 def write_log(folder, rows, unfinished=''):
     file = folder / 'vis_data/scalars.json'
@@ -62,9 +64,21 @@ def test_a_value_that_one_epoch_lacks_is_none_there(tmp_path):
     }
 
 
-# --- a folder that was trained in more than once --------------------------------------------------
+def test_values_keep_four_digits_and_shares_of_the_gradient_three(tmp_path):
+    rows = [
+        STEP | dict(epoch=1, iter=12345, step=12345, loss=38.70684),
+        {'diagnosis/0.25/missed': 0.12345, 'step': 12345},
+        {'kitti/AP40': 7.87654, 'voc/a_AP': 0.000123456, 'voc/b_AP': 1.0, 'step': 1},
+    ]
+    write_log(tmp_path / '1', rows)
+    found = read_logs(tmp_path)
+    assert found.losses == {'epoch': [1], 'loss': [38.71]}
+    assert found.diagnosis == {'iter': [12345], '0.25/missed': [0.123]}
+    assert found.evaluations['kitti/AP40'] == [7.877]
+    assert found.evaluations['voc/a_AP'] == [0.0001] and found.evaluations['voc/b_AP'] == [1.0]
 
-STEP = dict(lr=0.1, time=1.0)
+
+# --- a folder that was trained in more than once --------------------------------------------------
 
 
 def epochs_of(*numbers, iters=10, ap=0.1):
