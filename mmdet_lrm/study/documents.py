@@ -42,8 +42,8 @@ PERFORMANCE = 'performance'
 NO_RECORDS = ('heads', 'fuzzing', 'matrix', 'training_parts', PERFORMANCE)
 # And what `make demo` shows on drawn images.
 NO_STUDIES = (*NO_RECORDS, 'make_demo')
-# Studies of what a comparison can see, and of what makes a training faster, not of what gains.
-OF_COMPARING = ('bccd_itself', 'bccd_fewer_labels', 'bccd_channels_last')
+# Studies of what a comparison can see, of what makes a training faster, and of what else gains.
+OF_NO_MINING = ('bccd_itself', 'bccd_fewer_labels', 'bccd_channels_last', 'bloodpbc_instead')
 
 
 def project_root(start: Path) -> Path:
@@ -120,7 +120,7 @@ def all_gains(root: Path) -> list[summary.Gain]:
     """
     found = []
     for study in names_of_records(root / 'results'):
-        if study not in (*NO_STUDIES, *OF_COMPARING):
+        if study not in (*NO_STUDIES, *OF_NO_MINING):
             told = told_by(study, root)
             records = records_of(study, root / 'results')
             found += summary.gains(study, records, told.get('metric'), told.get('main', ()))
